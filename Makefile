@@ -1,0 +1,70 @@
+# Every target does its own set-up, in .venv, from a clean clone with Python 3.11 or newer, pip, make and git.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(BIN)/python install --quiet --no-deps
+
+# Older pips read a proxy's certificate authority from PIP_CERT only.
+ifneq ($(SSL_CERT_FILE),)
+export PIP_CERT ?= $(SSL_CERT_FILE)
+endif
+# What we serve is on loopback: no proxy may stand between.
+export NO_PROXY := $(NO_PROXY),127.0.0.1,localhost
+export no_proxy := $(NO_PROXY)
+
+.PHONY: help demo test lint format bench soak lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   the nightly run, twice, on two emulated CRMs, and a report to open"
+	@echo "make test   every test (needs no network after set-up)"
+	@echo "make lint   format, lint, types, import contracts"
+	@echo "make bench  seconds, memory and API calls at 2,000 and 20,000 customers"
+	@echo "make soak   the slow tests at full size"
+	@echo "make lock   renew the lock files (for maintainers)"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "plansync needs Python 3.11 or newer; say which: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv --without-pip $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.run
+	$(BIN)/plansync demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not soak"
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -m soak
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+LOCK := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --no-annotate pyproject.toml
+
+lock:
+	$(PYTHON) -m venv --without-pip $(VENV)/lock
+	$(PYTHON) -m pip --python $(VENV)/lock/bin/python install --quiet uv
+	$(LOCK) --extra report --extra sandbox --extra postgres --extra install --output-file requirements.lock
+	$(LOCK) --all-extras --constraint requirements.lock --output-file requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) demo

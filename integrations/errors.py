@@ -1,0 +1,33 @@
+"""What can go wrong at a border, named by what the caller should do next."""
+
+
+class CrmError(Exception):
+    """Base of the three errors below; never raised itself.
+
+    The text names the CRM, the request's method and path, and the CRM's own error code. It never holds a token,
+    a header or a record's field values.
+    """
+
+
+class CrmUnavailableError(CrmError):
+    """Try again later: the CRM is down, throttled, or its answer was lost.
+
+    After a write, the effect is unknown: settle it by reading back.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class CrmRefusedError(CrmError):
+    """Stop this CRM's part of the run: credentials, permissions, a missing field or a spent quota."""
+
+
+class RecordRejectedError(CrmError):
+    """Set this record aside and go on. A push returns it as an outcome instead of raising it."""
+
+    def __init__(self, message: str, *, code: str, record: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.record = record

@@ -1,0 +1,1 @@
+"""What a thing is, what we believe, and where it is kept."""

@@ -84,9 +84,7 @@ class HubSpotSettings(CrmSettings):
     hold_back_s: int = Field(
         default=3600, ge=0, description="Seconds before now that are left to the next run: search lags."
     )
-    requests_per_10s: int | None = Field(
-        default=190, ge=1, description="Requests per ten seconds; empty lifts the limit."
-    )
+    requests_per_10s: int = Field(default=190, ge=0, description="Requests per ten seconds; 0 lifts the limit.")
     properties: FieldMap = Field(
         default_factory=dict, description="Per object: plansync's name = the portal's property."
     )
@@ -155,6 +153,17 @@ class Settings(BaseSettings):
     report: ReportSettings = ReportSettings()
     run: RunSettings = RunSettings()
 
+    def crm(self, crm: Crm) -> CrmSettings:
+        """The settings of one CRM.
+
+        Raises:
+            SettingsError: That CRM is not set up.
+        """
+        chosen = self.salesforce if crm is Crm.SALESFORCE else self.hubspot
+        if chosen is None:
+            raise SettingsError(f"no [{crm}] in the settings")
+        return chosen
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -190,9 +199,27 @@ def load(path: Path | None = None) -> Settings:
         source = file if file.is_file() else None
 
     try:
-        return FromFile()
+        return _anchored(FromFile(), file.parent if file.is_file() else Path())
     except ValidationError as error:
         raise SettingsError("\n".join(_explained(error, file))) from None
+
+
+def _anchored(chosen: Settings, folder: Path) -> Settings:
+    """Relative paths start at the settings file's folder, so that a worker in any directory means the same files."""
+    base = folder.resolve()
+    url, prefix = chosen.store.url, "sqlite:///"
+    if url.startswith(prefix) and not Path(url.removeprefix(prefix)).is_absolute():
+        url = f"{prefix}{base / url.removeprefix(prefix)}"
+    segments, pack = chosen.store.segments, chosen.policy.path
+    return chosen.model_copy(
+        update={
+            "store": chosen.store.model_copy(update={"url": url, "segments": base / segments if segments else None}),
+            "policy": chosen.policy.model_copy(update={"path": base / pack if pack else None}),
+            "usage": FileSettings(files=tuple(str(base / each) for each in chosen.usage.files)),
+            "surveys": FileSettings(files=tuple(str(base / each) for each in chosen.surveys.files)),
+            "report": ReportSettings(folder=base / chosen.report.folder),
+        }
+    )
 
 
 def _refuse_bad_file(file: Path) -> None:

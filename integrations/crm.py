@@ -60,6 +60,10 @@ class CrmPort(Protocol):
         """Access, field mapping against describe, key mode. Never raises for what it can report."""
         ...
 
+    def propose_mapping(self) -> dict[str, dict[str, str]]:
+        """Per object, plansync's names and the CRM's fields that most likely hold them, guessed from describe."""
+        ...
+
     def pull(self, target: PullObject, window: Window) -> Iterator[Page]:
         """Yield the records changed in ``window``, a page at a time, deletions and merges included.
 

@@ -1,0 +1,101 @@
+"""Steps 2 to 4: who is who, what follows, and what should stand in the CRMs. Decides nothing itself."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from flows.runtime import Run
+from models import frames
+from transforms.changes import plan_fields_desired
+from transforms.customers import customers, domains
+from transforms.facts import Facts, facts, unmatched_refs
+from transforms.health import health
+from transforms.identity import resolve
+from transforms.lifecycle import lifecycle
+from transforms.playbooks import tasks_due
+from transforms.renewals import renewals
+from transforms.sections import section_texts
+from transforms.signals import signals
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who the customers are, and the facts of each."""
+
+    customers: pl.DataFrame
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """What is concluded about every customer, a frame per conclusion, each by its contract in ``models.frames``."""
+
+    customers: pl.DataFrame
+    signals: pl.DataFrame
+    health: pl.DataFrame
+    renewals: pl.DataFrame
+    lifecycle: pl.DataFrame
+    tasks: pl.DataFrame
+    sections: pl.DataFrame
+    plan_fields: pl.DataFrame
+
+
+def resolve_identity(run: Run) -> Known:
+    """Link accounts to customers, keep the links and what a person must decide, and gather each customer's facts."""
+    mirror = {name: run.store.read(name) for name in frames.MIRRORED}
+    mirror["plan_items"] = run.store.plan_items()
+    rules = run.policy.identity
+    identity = resolve(
+        mirror["accounts"],
+        known=run.store.crosswalk(),
+        decisions=run.store.identity_decisions(),
+        fuzzy_link_score=rules.fuzzy_link_score,
+        review_score=rules.review_score,
+        shared_domains=rules.shared_domains,
+    )
+    run.store.save_crosswalk(identity.crosswalk)
+    run.store.save_identity_reviews(identity.reviews)
+    run.store.add_aliases(identity.aliases)
+    people = customers(
+        mirror["accounts"].lazy(),
+        mirror["owners"].lazy(),
+        identity.crosswalk.lazy(),
+        run.store.homes().lazy(),
+        preferred_crm=run.settings.run.preferred_crm,
+    ).collect()
+    return Known(people, _facts(run, mirror, identity.crosswalk))
+
+
+def _facts(run: Run, mirror: dict[str, pl.DataFrame], crosswalk: pl.DataFrame) -> Facts:
+    usage, surveys = run.store.usage(), run.store.surveys()
+    web = domains(mirror["accounts"].lazy(), crosswalk.lazy(), run.policy.identity.shared_domains)
+    strangers = unmatched_refs(usage, surveys, crosswalk.lazy(), web).collect()
+    run.store.add_row_errors(strangers, run.run_id)
+    return facts(
+        {name: rows.lazy() for name, rows in mirror.items()}, usage, surveys, crosswalk.lazy(), web, as_of=run.as_of
+    )
+
+
+def assess(run: Run, known: Known) -> Assessed:
+    """Everything that follows from the facts as of the run's day, in one pass, and keep it."""
+    day, policy, people, found = run.as_of, run.policy, known.customers.lazy(), known.facts
+    flags = signals(people, found, as_of=day, policy=policy).collect()
+    scores = health(people, flags.lazy(), policy=policy).collect()
+    terms = renewals(people, found, scores.lazy(), as_of=day, policy=policy).collect()
+    stages = lifecycle(people, found, terms.lazy(), as_of=day, policy=policy).collect()
+    run.store.save_assessment(
+        run.run_id, day, policy.version, signals=flags, health=scores, renewals=terms, lifecycle=stages
+    )
+    tasks = tasks_due(
+        people, flags.lazy(), scores.lazy(), terms.lazy(), stages.lazy(), as_of=day, policy=policy
+    ).collect()
+    return Assessed(
+        customers=known.customers,
+        signals=flags,
+        health=scores,
+        renewals=terms,
+        lifecycle=stages,
+        tasks=tasks,
+        sections=section_texts(known.customers, found, flags, scores, terms, stages),
+        plan_fields=plan_fields_desired(known.customers, scores, terms),
+    )

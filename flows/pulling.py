@@ -1,0 +1,83 @@
+"""Step 1: what the CRMs and files say, landed in the store together with how far it goes."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from flows.runtime import Run, files_named
+from integrations.crm import Page, Window
+from integrations.errors import CrmError
+from integrations.surveys.files import SurveyFileError, read_surveys
+from integrations.usage.files import UsageFileError, fingerprint, read_usage
+from models.enums import Crm, PullObject
+from models.frames import RowErrors, empty
+from models.store import Watermark
+
+Item = TypeVar("Item")
+
+
+def pull_crm(run: Run, crm: Crm) -> dict[str, int]:
+    """Pull every object of one CRM since its watermark. Returns rows by frame name.
+
+    A CRM that fails keeps what it delivered so far, with watermarks unmoved, and is noted as trouble; the run goes on
+    with what is known.
+    """
+    counts = run.pulled.setdefault(crm, {})
+    try:
+        until = run.ports[crm].now() - timedelta(seconds=run.settings.crm(crm).hold_back_s)
+        for target in PullObject:
+            counts.update(_pull_object(run, crm, target, until))
+    except CrmError as error:
+        run.note(f"{crm} pull", error)
+    return counts
+
+
+def _pull_object(run: Run, crm: Crm, target: PullObject, until: datetime) -> Counter[str]:
+    low = run.store.watermark(crm, target)
+    if low is not None:
+        until = max(until, low)
+        low -= timedelta(seconds=run.settings.crm(crm).overlap_s)
+    counts: Counter[str] = Counter()
+    pages = run.ports[crm].pull(target, Window(low, until))
+    for page, is_last in _with_last(pages, empty=Page({}, empty(RowErrors))):
+        mark = Watermark(crm, target, until) if is_last else None
+        run.store.land(page.rows, run_id=run.run_id, loaded_at=run.clock(), watermark=mark)
+        run.store.add_row_errors(page.rejected, run.run_id)
+        counts.update({name: rows.height for name, rows in page.rows.items()})
+    return counts
+
+
+def _with_last(items: Iterator[Item], *, empty: Item) -> Iterator[tuple[Item, bool]]:
+    """Each item with whether it is the last; ``empty`` alone if there is none, so that a watermark has a carrier."""
+    held = next(items, empty)
+    for item in items:
+        yield held, False
+        held = item
+    yield held, True
+
+
+def read_files(run: Run) -> dict[str, int]:
+    """Read usage and survey files that are new or changed; bad rows become row errors. Returns good rows by kind."""
+    counts = {"usage": 0, "surveys": 0}
+    for path in files_named(run.settings.usage.files):
+        counts["usage"] += _read_file(run, path, "usage")
+    for path in files_named(run.settings.surveys.files):
+        counts["surveys"] += _read_file(run, path, "surveys")
+    return counts
+
+
+def _read_file(run: Run, path: Path, kind: str) -> int:
+    read, add = (read_usage, run.store.add_usage) if kind == "usage" else (read_surveys, run.store.add_surveys)
+    try:
+        print_ = fingerprint(path)
+        if run.store.has_file(str(path.resolve()), print_):
+            return 0
+        rows, errors = read(path)
+    except (UsageFileError, SurveyFileError, OSError) as error:
+        run.note(f"{kind} file", error)
+        return 0
+    add(str(path.resolve()), print_, rows, run.run_id)
+    run.store.add_row_errors(errors, run.run_id)
+    return rows.height

@@ -1,0 +1,209 @@
+"""From settings to parts: the only place that picks implementations, reads the clock and names a run."""
+
+import logging
+import os
+import socket
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from flows.settings import HubSpotSettings, SalesforceSettings, Settings, SettingsError
+from integrations.crm import CrmPort
+from models.enums import Crm, RunStatus, WriteAction, WriteKind
+from models.policy.load import load_policy
+from models.policy.pack import Policy
+from models.store import Store
+
+logger = logging.getLogger(__name__)
+
+LEASE = "nightly-sync"
+
+
+class RunHeldError(Exception):
+    """Another run is at work, or a person must decide first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that did not stop the run but that a person should know: which part, what happened, what to do."""
+
+    part: str
+    message: str
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: its date, its parts, and what went wrong on the way."""
+
+    run_id: str
+    as_of: date
+    is_dry: bool
+    settings: Settings
+    policy: Policy
+    store: Store
+    ports: dict[Crm, CrmPort]
+    clock: Callable[[], datetime]
+    holder: str
+    troubles: list[Trouble] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    pulled: dict[str, dict[str, int]] = field(default_factory=dict)
+    settled: Counter[tuple[Crm, WriteKind, WriteAction, bool]] = field(default_factory=Counter)
+    """Writes answered in this run, by CRM, kind, action and whether they landed."""
+
+    def note(self, part: str, problem: object) -> None:
+        """Remember a trouble for the summary, and say it now."""
+        self.troubles.append(Trouble(part, str(problem)))
+        logger.warning("%s: %s", part, problem)
+
+    def is_healthy(self, crm: Crm) -> bool:
+        """Whether this CRM has done its part so far; one that has not is not written to."""
+        return not any(trouble.part.partition(" ")[0] == crm for trouble in self.troubles)
+
+    def keep_lease(self) -> None:
+        """Prove that this run is alive, before every batch of writes.
+
+        Raises:
+            RunHeldError: Another run took over; this one must stop writing.
+        """
+        if not self.store.renew_lease(LEASE, self.holder, self.clock(), self.settings.run.lease_s):
+            raise RunHeldError(f"run {self.run_id}: another run took over the lease; nothing more is written")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that the settings name, at the newest schema."""
+    return Store.open(settings.store.url, segments=settings.store.segments)
+
+
+def open_ports(settings: Settings) -> dict[Crm, CrmPort]:
+    """A signed-out port for every CRM in the settings; the first request signs in.
+
+    Raises:
+        SettingsError: No CRM is set up, or one lacks its credentials.
+    """
+    ports: dict[Crm, CrmPort] = {}
+    if settings.salesforce:
+        ports[Crm.SALESFORCE] = _salesforce(settings.salesforce)
+    if settings.hubspot:
+        ports[Crm.HUBSPOT] = _hubspot(settings.hubspot)
+    if not ports:
+        raise SettingsError(
+            "no CRM is set up: give [salesforce] or [hubspot] in plansync.toml; `plansync init` proposes both"
+        )
+    return ports
+
+
+def _salesforce(settings: SalesforceSettings) -> CrmPort:
+    from integrations.salesforce.client import Salesforce, SalesforceConfig
+
+    if not settings.access_token and not (settings.consumer_key and settings.consumer_secret):
+        raise SettingsError(
+            "salesforce: no credentials: set PLANSYNC_SALESFORCE__CONSUMER_KEY and PLANSYNC_SALESFORCE__CONSUMER_SECRET"
+        )
+    return Salesforce(SalesforceConfig(**_for_port(settings)))
+
+
+def _hubspot(settings: HubSpotSettings) -> CrmPort:
+    from integrations.hubspot.client import HubSpot, HubSpotConfig
+
+    if not settings.access_token:
+        raise SettingsError("hubspot: no credentials: set PLANSYNC_HUBSPOT__ACCESS_TOKEN")
+    return HubSpot(HubSpotConfig(**_for_port(settings)))
+
+
+def _for_port(settings: SalesforceSettings | HubSpotSettings) -> dict[str, Any]:
+    """The part of a CRM's settings that its port reads; windows are the flows' own affair, and 0 means no limit."""
+    names = set(type(settings).model_fields) - {"hold_back_s", "overlap_s"}
+    return {name: None if (value := getattr(settings, name)) == 0 else value for name in sorted(names)}
+
+
+@contextmanager
+def open_run(
+    settings: Settings,
+    *,
+    as_of: date | None = None,
+    is_dry: bool = False,
+    clock: Callable[[], datetime] = utc_now,
+) -> Iterator[Run]:
+    """Open everything a run needs, hold the lease meanwhile, and record how the run ended.
+
+    Args:
+        settings: Read once, by the caller.
+        as_of: The day to assess; today in the settings' time zone by default.
+        is_dry: Stop before anything is written to a CRM.
+        clock: Tells the time, in UTC.
+
+    Raises:
+        RunHeldError: Another run holds the lease.
+        SettingsError, PolicyError, StoreError: A part cannot be used.
+    """
+    day = as_of or clock().astimezone(settings.run.zone).date()
+    run_id = f"{day:%Y%m%d}-{uuid.uuid4().hex[:8]}"
+    with ExitStack() as stack:
+        policy = load_policy(settings.policy.path)
+        store = stack.enter_context(open_store(settings))
+        holder = f"{socket.gethostname()}:{os.getpid()}:{run_id}"
+        _take_lease(store, holder, clock(), settings.run.lease_s)
+        stack.callback(lambda: store.release_lease(LEASE, holder, clock()))
+        store.open_run(run_id, day, clock())
+        run = Run(run_id, day, is_dry, settings, policy, store, {}, clock, holder)
+        try:
+            run.ports = open_ports(settings)
+            for port in run.ports.values():
+                stack.callback(port.close)
+            yield run
+        except BaseException as error:
+            stopped = isinstance(error, (KeyboardInterrupt, SystemExit))
+            status = RunStatus.INTERRUPTED if stopped else RunStatus.FAILED
+            store.close_run(run_id, status, {"error": type(error).__name__}, clock())
+            raise
+
+
+def _take_lease(store: Store, holder: str, now: datetime, ttl_s: int) -> None:
+    """Take the lease, also from a run of this machine that died without giving it back."""
+    if store.acquire_lease(LEASE, holder, now, ttl_s):
+        return
+    other = store.lease_holder(LEASE)
+    if other and _is_dead_here(other):
+        store.release_lease(LEASE, other, now)
+        if store.acquire_lease(LEASE, holder, now, ttl_s):
+            return
+    raise RunHeldError(
+        f"run {(other or '').rpartition(':')[2]} is at work; wait for it, or until its lease of {ttl_s} s ends"
+    )
+
+
+def _is_dead_here(holder: str) -> bool:
+    host, pid, _ = holder.split(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return int(pid) == os.getpid()
+
+
+def files_named(patterns: tuple[str, ...]) -> list[Path]:
+    """Every file that the settings' paths, folders and patterns name, sorted; a plain path is kept even if absent."""
+    found: set[Path] = set()
+    for pattern in patterns:
+        path = Path(pattern)
+        if path.is_dir():
+            found |= {each for each in path.iterdir() if each.suffix in (".csv", ".parquet")}
+        elif any(mark in pattern for mark in "*?["):
+            anchor = Path(path.anchor) if path.is_absolute() else Path()
+            found |= set(anchor.glob(str(path.relative_to(path.anchor)) if path.is_absolute() else pattern))
+        else:
+            found.add(path)
+    return sorted(found)

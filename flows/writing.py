@@ -1,0 +1,151 @@
+"""Steps 5 to 7: what differs from the CRMs, and the writes that settle it, through the ledger."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from flows.assessing import Assessed
+from flows.runtime import Run
+from integrations.crm import CrmPort
+from integrations.errors import CrmError, CrmRefusedError
+from models.enums import ChangeStatus, Crm, WriteAction, WriteKind
+from models.records import Outcome, Write
+from transforms.changes import change_set, text_hash
+
+MIRROR_OF = {WriteKind.FIELDS: "plan_fields", WriteKind.SECTIONS: "plan_sections", WriteKind.TASKS: "tasks"}
+
+
+def settle_leftovers(run: Run) -> int:
+    """Find out what became of writes whose answers an earlier run never recorded. Returns how many there were.
+
+    A create that the CRM holds is done; every other write may be repeated without harm and goes back to pending. What
+    was written but never read back is read now, so that a person's later edit can be told from ours.
+    """
+    count = 0
+    for crm, port in run.ports.items():
+        if not run.is_healthy(crm):
+            continue
+        try:
+            count += _settle(run, crm, port)
+            _read_back(run, port, _unread(run, crm))
+        except CrmError as error:
+            run.note(f"{crm} settle", error)
+    return count
+
+
+def _settle(run: Run, crm: Crm, port: CrmPort) -> int:
+    unsure = run.store.unsettled(crm)
+    creates = [write for write in unsure if write.action is WriteAction.CREATE]
+    found = port.find(creates) if creates else {}
+    landed = {write.effect_key: found[write.record_key] for write in creates if write.record_key in found}
+    run.store.settle([Outcome(key, crm_id=crm_id) for key, crm_id in landed.items()], run.clock())
+    run.store.release([write.effect_key for write in unsure if write.effect_key not in landed])
+    return len(unsure)
+
+
+def _unread(run: Run, crm: Crm) -> Mapping[WriteKind, Sequence[str]]:
+    written = run.store.written().filter(pl.col("crm") == str(crm))
+    ids: dict[WriteKind, Sequence[str]] = {}
+    for kind, mirror in MIRROR_OF.items():
+        ours = written.filter(pl.col("kind") == str(kind))
+        unseen = ours.join(run.store.read(mirror), on=["crm", "crm_id"], how="anti")
+        unread = ours.filter(pl.col("readback_hash").is_null()) if kind is WriteKind.SECTIONS else ours.clear()
+        ids[kind] = pl.concat([unseen["crm_id"], unread["crm_id"]]).unique().sort().to_list()
+    return ids
+
+
+def desired_changes(run: Run, assessed: Assessed) -> pl.DataFrame:
+    """The change set (``frames.Changes``): desired against what the CRMs hold and what we last wrote.
+
+    Customers of a CRM that failed today are left as they are: what it holds is not known well enough to overwrite.
+    """
+    store = run.store
+    changes = change_set(
+        customers=assessed.customers,
+        plan_fields=assessed.plan_fields,
+        sections=assessed.sections,
+        tasks=assessed.tasks,
+        held_fields=store.read("plan_fields"),
+        held_sections=store.read("plan_sections"),
+        held_tasks=store.read("tasks"),
+        written=store.written(),
+        raised=store.raised(run.as_of),
+        as_of=run.as_of,
+        cap_per_owner_and_day=run.policy.tasks.cap_per_owner_and_day,
+        fallback_owners=_fallback_owners(run),
+    )
+    reachable = [str(crm) for crm in run.ports if run.is_healthy(crm)]
+    changes = changes.filter(pl.col("crm").is_in(reachable))
+    if not run.is_dry:
+        store.plan_effects(changes, run_id=run.run_id, as_of=run.as_of, at=run.clock())
+        store.fix_homes(_homes(changes))
+    return changes
+
+
+def _fallback_owners(run: Run) -> dict[str, str]:
+    owners = {str(crm): run.settings.crm(crm).fallback_owner for crm in run.ports}
+    return {crm: owner for crm, owner in owners.items() if owner}
+
+
+def _homes(changes: pl.DataFrame) -> pl.DataFrame:
+    planned = changes.filter(pl.col("status") == str(ChangeStatus.PLANNED))
+    return planned.select("customer_id", "crm", crm_id="account_crm_id").unique().sort("customer_id")
+
+
+def push(run: Run, crm: Crm) -> int:
+    """Write one CRM's pending effects, a batch at a time, then read them back. Returns how many were settled.
+
+    Every batch is marked before it leaves, so that whatever a crash leaves unknown, reading back can settle.
+    """
+    port, settled = run.ports[crm], 0
+    done: dict[WriteKind, list[str]] = defaultdict(list)
+    try:
+        for batch in port.batches(run.store.pending(crm)):
+            run.keep_lease()
+            outcomes = _send(run, port, batch)
+            kinds = {write.effect_key: write.kind for write in batch}
+            for outcome in outcomes:
+                if outcome.crm_id:
+                    done[kinds[outcome.effect_key]].append(outcome.crm_id)
+            settled += len(outcomes)
+        _read_back(run, port, done)
+    except CrmError as error:
+        run.note(f"{crm} push", error)
+    return settled
+
+
+def _send(run: Run, port: CrmPort, batch: Sequence[Write]) -> list[Outcome]:
+    crm, keys = port.crm, set(run.store.mark_sending([write.effect_key for write in batch], run.run_id, run.clock()))
+    batch = [write for write in batch if write.effect_key in keys]
+    try:
+        outcomes = port.send(batch) if batch else []
+    except CrmRefusedError:
+        run.store.release(keys)
+        raise
+    run.store.settle(outcomes, run.clock())
+    verbs = {write.effect_key: (crm, write.kind, write.action) for write in batch}
+    run.settled.update((*verbs[outcome.effect_key], outcome.crm_id is not None) for outcome in outcomes)
+    return outcomes
+
+
+def _read_back(run: Run, port: CrmPort, ids: Mapping[WriteKind, Sequence[str]]) -> None:
+    """Land what the CRM made of our writes: CRMs reformat, and only their own words tell our text from a person's."""
+    texts: list[pl.DataFrame] = []
+    for kind, crm_ids in ids.items():
+        for page in port.read_back(kind, crm_ids) if crm_ids else ():
+            run.store.land(page.rows, run_id=run.run_id, loaded_at=run.clock())
+            if kind is WriteKind.SECTIONS:
+                texts.append(page.rows["plan_sections"])
+    if texts:
+        _record_readback(run, pl.concat(texts))
+
+
+def _record_readback(run: Run, sections: pl.DataFrame) -> None:
+    ours = run.store.written().filter(pl.col("kind") == str(WriteKind.SECTIONS))
+    hashes = sections.select("crm", "crm_id", readback_hash=text_hash(pl.col("body")))
+    run.store.record_readback(
+        hashes.join(ours.select("crm", "crm_id", "record_key"), on=["crm", "crm_id"]).select(
+            "record_key", "readback_hash"
+        )
+    )

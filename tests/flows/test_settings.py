@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from flows.settings import SettingsError, load
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "plansync.toml"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('[hubspot]\nbase_ulr = "x"\n', "plansync.toml:2: no setting 'hubspot.base_ulr'; did you mean 'base_url'?"),
+        ('[hubsopt]\nbase_url = "x"\n', "plansync.toml:1: no setting 'hubsopt'; did you mean 'hubspot'?"),
+        ('[run]\n\ntime_zone = "Europe/Berln"\n', "plansync.toml:3: run.time_zone: Value error, no time zone"),
+        ('[salesforce]\nbase_url = "x"\ncurrency = "dollars"\n', "plansync.toml:3: salesforce.currency"),
+        ('[hubspot]\naccess_token = "pat-secret"\n', "set PLANSYNC_HUBSPOT__ACCESS_TOKEN or"),
+        ("[hubspot\n", "not valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_line_and_nearest_name(file: Path, content: str, message: str) -> None:
+    file.write_text(content)
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert message in str(refused.value)
+    assert "pat-secret" not in str(refused.value)
+
+
+def test_a_wrong_variable_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANSYNC_RUN__LEASE_S", "soon")
+    with pytest.raises(SettingsError, match=r"PLANSYNC_RUN__LEASE_S: run\.lease_s"):
+        load()
+
+
+def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text('[salesforce]\nbase_url = "https://a.example"\n')
+    monkeypatch.setenv("PLANSYNC_SALESFORCE__BASE_URL", "https://b.example")
+    chosen = load()
+    assert chosen.salesforce
+    assert chosen.salesforce.base_url == "https://b.example"
+
+
+def test_a_secret_comes_from_a_file_and_is_never_shown(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file.parent / "token").write_text("canary-token\n")
+    monkeypatch.setenv("PLANSYNC_HUBSPOT__ACCESS_TOKEN_FILE", str(file.parent / "token"))
+    chosen = load()
+    assert chosen.hubspot
+    assert chosen.hubspot.access_token
+    assert chosen.hubspot.access_token.get_secret_value() == "canary-token"
+    assert "canary" not in repr(chosen)
+
+
+def test_relative_paths_start_at_the_file(file: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    file.write_text('[store]\nurl = "sqlite:///here.db"\n[usage]\nfiles = ["usage"]\n[policy]\npath = "pack.yaml"\n')
+    chosen = load(file)
+    assert chosen.store.url == f"sqlite:///{file.parent}/here.db"
+    assert chosen.usage.files == (str(file.parent / "usage"),)
+    assert chosen.policy.path == file.parent / "pack.yaml"
+
+
+def test_a_named_file_must_exist(file: Path) -> None:
+    with pytest.raises(SettingsError, match="no such file"):
+        load(file)

@@ -1,0 +1,150 @@
+"""How HubSpot says yes and no: answers, error bodies and instants on the wire."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+
+from integrations.sandbox.hubspot_schema import PORTAL_ID
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request gets. ``records`` counts the records read or written, for the request log."""
+
+    body: Any = None
+    status: int = 200
+    kind: Literal["read", "write"] = "read"
+    records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One property value that HubSpot refuses, with its own error code."""
+
+    name: str
+    code: str
+    message: str
+
+
+class HubSpotError(Exception):
+    """A refusal as HubSpot words it: an HTTP status and a body."""
+
+    def __init__(self, status: int, category: str, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.category = category
+        self.message = message
+        self.more = more
+
+    def body(self) -> Json:
+        """The error body, with a fresh correlation id."""
+        about = {"status": "error", "message": self.message, "correlationId": str(uuid.uuid4())}
+        return about | self.more | {"category": self.category}
+
+
+def invalid(message: str, **more: Any) -> HubSpotError:
+    """400: the request is wrong, and repeating it cannot help."""
+    return HubSpotError(400, "VALIDATION_ERROR", message, **more)
+
+
+def invalid_values(problems: Iterable[Problem]) -> HubSpotError:
+    """400 for property values; the message carries the list as JSON text, as HubSpot's does."""
+    found = list(problems)
+    listed = [
+        {
+            "isValid": False,
+            "message": problem.message,
+            "error": problem.code,
+            "name": problem.name,
+            "localizedErrorMessage": problem.message,
+            "portalId": PORTAL_ID,
+        }
+        for problem in found
+    ]
+    errors = [
+        {"message": problem.message, "code": problem.code, "context": {"propertyName": [problem.name]}}
+        for problem in found
+    ]
+    return invalid(f"Property values were not valid: {orjson.dumps(listed).decode()}", errors=errors)
+
+
+def an_object(value: Any) -> Json:
+    """A JSON object; nothing is an empty one.
+
+    Raises:
+        HubSpotError: 400, when it is something else.
+    """
+    if value is not None and not isinstance(value, dict):
+        raise invalid("Invalid input JSON: Cannot deserialize an object")
+    return value or {}
+
+
+def a_list(value: Any) -> list[Any]:
+    """A JSON list; nothing is an empty one.
+
+    Raises:
+        HubSpotError: 400, when it is something else.
+    """
+    if value is not None and not isinstance(value, list):
+        raise invalid("Invalid input JSON: Cannot deserialize a list")
+    return value or []
+
+
+def a_name(value: Any) -> str | None:
+    """A name in JSON, or None.
+
+    Raises:
+        HubSpotError: 400, when it is not text.
+    """
+    if value is not None and not isinstance(value, str):
+        raise invalid("Invalid input JSON: Cannot deserialize a string")
+    return value
+
+
+def not_found() -> HubSpotError:
+    """404 for a record; the real body names no id."""
+    return HubSpotError(404, "OBJECT_NOT_FOUND", "resource not found")
+
+
+def conflict(message: str) -> HubSpotError:
+    """409: a unique value is taken."""
+    return HubSpotError(409, "CONFLICT", message)
+
+
+def canonical(instant: datetime) -> str:
+    """An aware instant as kept in the state: fixed width, milliseconds, so that text order is time order."""
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z"
+
+
+def wire_instant(kept: str | None) -> str | None:
+    """A kept instant as HubSpot sends it: without milliseconds when they are zero."""
+    return kept.replace(".000Z", "Z") if kept else kept
+
+
+def failure(category: str, message: str, context: Mapping[str, Sequence[str]], **more: Any) -> Json:
+    """One entry of a batch answer's ``errors``."""
+    return {"status": "error", "category": category, "message": message, "context": context, **more}
+
+
+def batch_answer(
+    results: Sequence[Any],
+    errors: Sequence[Json] = (),
+    *,
+    version: str,
+    now: datetime,
+    status: int = 200,
+    kind: Literal["read", "write"] = "read",
+) -> Answer:
+    """A batch's answer: partial failure is 207 at ``v3``, ``v4`` and 2026-03, and hides in the 2xx body at 2026-09."""
+    at = canonical(now)
+    body: Json = {"status": "COMPLETE", "results": results, "startedAt": at, "completedAt": at}
+    if errors:
+        body |= {"numErrors": len(errors), "errors": errors}
+        status = status if version == "2026-09" else 207
+    return Answer(body, status, kind, len(results))

@@ -211,6 +211,8 @@ class LedgerState(StrEnum):
     """Handed to the CRM, answer not recorded: settled by reading back, never by a blind retry."""
     DONE = "done"
     REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+    """Never came to pass, and a later change set no longer asks for it."""
 
 
 class RunStatus(StrEnum):

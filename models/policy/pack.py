@@ -1,0 +1,573 @@
+"""What a policy pack may say, typed. The values live in ``default.yaml``, each with its rule ids and its source.
+
+A block's ``rule_ids`` name rules of the rulebook (``R-124``), contradictions that it resolves (``X1``) or facts about
+the CRMs (``A10``). ``sources`` name the articles that state the numbers, or ``choice`` where no article does and the
+pack decides.
+"""
+
+import hashlib
+import json
+import re
+from decimal import Decimal
+from string import Formatter
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from models.enums import (
+    ActivityOutcome,
+    Band,
+    EngagementModel,
+    PlanType,
+    RenewalRisk,
+    RenewalWindow,
+    StakeholderRole,
+    TaskPriority,
+    TicketPriority,
+)
+from models.enums import SignalStatus as Status
+
+RuleId = Annotated[str, StringConstraints(pattern=r"^(R-\d{3}|X\d{1,2}|A\d{1,2})$")]
+Source = Annotated[str, StringConstraints(pattern=r"^(\d{3}|choice|vendor)$")]
+Percent = Annotated[int, Field(ge=0, le=100)]
+BadStatus = Literal[Status.AT_RISK, Status.CRITICAL]
+SegmentName = Literal["enterprise", "mid_market", "smb"]
+SignalName = Literal[
+    "champion_unresponsive",
+    "engagement_silence",
+    "feature_breadth",
+    "has_sponsor_engagement",
+    "login_frequency",
+    "login_recency",
+    "milestone_overdue",
+    "missed_checkins",
+    "nps",
+    "single_threaded",
+    "sponsor_named",
+    "stakeholder_left",
+    "ticket_escalation",
+    "ticket_load",
+    "ticket_sentiment",
+    "usage_below_baseline",
+    "usage_drop",
+]
+TEMPLATE_FIELDS = ("customer", "reason", "renewal_date", "notice_date", "candidates")
+
+
+class Block(BaseModel):
+    """A part of a pack: unknown keys are refused, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Ruled(Block):
+    """A part that says where its values come from."""
+
+    rule_ids: Annotated[tuple[RuleId, ...], Field(min_length=1)]
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
+
+
+def _known(name: str, names: tuple[str, ...], what: str) -> None:
+    if name not in names:
+        raise PydanticCustomError("unknown_name", "{what} '{name}' is unknown", _unknown(what, name, names))
+
+
+def _unknown(what: str, name: str, names: tuple[str, ...]) -> dict[str, object]:
+    return {"what": what, "name": name, "known": list(names)}
+
+
+def _ordered(larger: int, smaller: int, text: str) -> None:
+    if larger < smaller:
+        raise PydanticCustomError("not_ordered", "{text}", {"text": text})
+
+
+class SignalRule(Ruled):
+    """What every signal has: a title for people, and whether it is watched at all."""
+
+    title: str
+    is_enabled: bool = True
+
+
+class LoginFrequency(SignalRule):
+    """At risk after ``weeks`` full weeks in a row with fewer than ``min_per_week`` logins, critical after
+    ``silent_weeks`` without any.
+    """
+
+    min_per_week: PositiveInt
+    weeks: Annotated[int, Field(ge=1, le=12)]
+    silent_weeks: Annotated[int, Field(ge=1, le=12)]
+
+
+class Days(SignalRule):
+    """Days since something last happened: at risk when reached, critical when reached (null: never)."""
+
+    at_risk_days: PositiveInt
+    critical_days: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _critical_is_later(self) -> Self:
+        _ordered(self.critical_days or self.at_risk_days, self.at_risk_days, "critical_days is below at_risk_days")
+        return self
+
+
+class UsageDrop(SignalRule):
+    """Fall of the last ``weeks`` full weeks against as many before, of which ``min_baseline_weeks`` saw use."""
+
+    weeks: Annotated[int, Field(ge=1, le=8)]
+    at_risk_pct: Percent
+    critical_pct: Percent
+    min_baseline_weeks: PositiveInt
+
+    @model_validator(mode="after")
+    def _critical_is_deeper(self) -> Self:
+        _ordered(self.critical_pct, self.at_risk_pct, "critical_pct is below at_risk_pct")
+        _ordered(self.weeks, self.min_baseline_weeks, "min_baseline_weeks is more than weeks")
+        return self
+
+
+class UsageBelowBaseline(SignalRule):
+    """Each of the last ``weeks`` full weeks under ``threshold_pct`` of the mean of the ``baseline_weeks`` before
+    them.
+    """
+
+    threshold_pct: Percent
+    weeks: Annotated[int, Field(ge=1, le=4)]
+    baseline_weeks: Annotated[int, Field(ge=1, le=12)]
+    min_baseline_weeks: PositiveInt
+
+    @model_validator(mode="after")
+    def _baseline_is_filled(self) -> Self:
+        _ordered(self.baseline_weeks, self.min_baseline_weeks, "min_baseline_weeks is more than baseline_weeks")
+        return self
+
+
+class FeatureBreadth(SignalRule):
+    """Features used in the last ``weeks`` full weeks; ``core_features`` do not count."""
+
+    healthy_min: PositiveInt
+    at_risk_min: PositiveInt
+    weeks: Annotated[int, Field(ge=1, le=12)]
+    core_features: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _healthy_is_more(self) -> Self:
+        _ordered(self.healthy_min, self.at_risk_min, "healthy_min is below at_risk_min")
+        return self
+
+
+class TicketLoad(SignalRule):
+    """At risk when ``weeks`` weeks brought ``min_tickets`` or more, and ``rise_pct`` more than the mean of
+    ``baseline_weeks`` before.
+    """
+
+    weeks: Annotated[int, Field(ge=1, le=8)]
+    baseline_weeks: Annotated[int, Field(ge=1, le=26)]
+    rise_pct: NonNegativeInt
+    min_tickets: PositiveInt
+
+
+class TicketEscalation(SignalRule):
+    """Critical while an escalated ticket is open, at risk while one of ``at_risk_priorities`` is."""
+
+    at_risk_priorities: tuple[TicketPriority, ...]
+
+
+class TicketSentiment(SignalRule):
+    """Mean rating of tickets and CSAT answers over ``weeks`` weeks; ``min_answers`` or more are needed."""
+
+    healthy_min_pct: Percent
+    at_risk_min_pct: Percent
+    weeks: Annotated[int, Field(ge=1, le=26)]
+    min_answers: PositiveInt
+
+    @model_validator(mode="after")
+    def _healthy_is_more(self) -> Self:
+        _ordered(self.healthy_min_pct, self.at_risk_min_pct, "healthy_min_pct is below at_risk_min_pct")
+        return self
+
+
+class Count(SignalRule):
+    """A number of bad things: at risk when reached, critical when reached (null: never)."""
+
+    at_risk_count: PositiveInt
+    critical_count: PositiveInt | None = None
+
+
+class MissedCheckins(Count):
+    """Meetings missed in a row, the last of them within ``lookback_days``."""
+
+    lookback_days: PositiveInt
+
+
+class SponsorNamed(SignalRule):
+    unnamed_status: BadStatus
+
+
+class StakeholderLeft(SignalRule):
+    """A gone and unreplaced holder of a key role: critical for ``critical_roles``; at risk ``recent_days`` long even
+    if replaced.
+    """
+
+    key_roles: tuple[StakeholderRole, ...]
+    critical_roles: tuple[StakeholderRole, ...]
+    recent_days: PositiveInt
+
+
+class SingleThreaded(SignalRule):
+    min_contacts: Annotated[int, Field(ge=2)]
+    window_days: PositiveInt
+
+
+class Nps(SignalRule):
+    healthy_min: Annotated[int, Field(ge=0, le=10)]
+    at_risk_min: Annotated[int, Field(ge=0, le=10)]
+    window_days: PositiveInt
+
+    @model_validator(mode="after")
+    def _healthy_is_more(self) -> Self:
+        _ordered(self.healthy_min, self.at_risk_min, "healthy_min is below at_risk_min")
+        return self
+
+
+class Signals(Block):
+    """Every signal, each with its own threshold (R-153)."""
+
+    champion_unresponsive: Days
+    engagement_silence: Days
+    feature_breadth: FeatureBreadth
+    has_sponsor_engagement: Days
+    login_frequency: LoginFrequency
+    login_recency: Days
+    milestone_overdue: Count
+    missed_checkins: MissedCheckins
+    nps: Nps
+    single_threaded: SingleThreaded
+    sponsor_named: SponsorNamed
+    stakeholder_left: StakeholderLeft
+    ticket_escalation: TicketEscalation
+    ticket_load: TicketLoad
+    ticket_sentiment: TicketSentiment
+    usage_below_baseline: UsageBelowBaseline
+    usage_drop: UsageDrop
+
+    def rule(self, name: str) -> SignalRule:
+        """The block of one signal."""
+        found: SignalRule = getattr(self, name)
+        return found
+
+    @property
+    def enabled(self) -> tuple[str, ...]:
+        """Names of the signals that are watched, in alphabetical order."""
+        return tuple(sorted(name for name in type(self).model_fields if self.rule(name).is_enabled))
+
+
+class Feeds(Ruled):
+    """When a feed is too old to conclude from: nothing newer than ``usage_stale_days`` from anybody."""
+
+    usage_stale_days: PositiveInt
+
+
+class Engagement(Ruled):
+    """Which past meetings and calls count as contact with the customer; inbound mail always does."""
+
+    counted_outcomes: tuple[ActivityOutcome, ...]
+
+
+class Profile(Ruled):
+    """Weights of signals in the score; they need not sum to 100."""
+
+    weights: Annotated[dict[SignalName, PositiveInt], Field(min_length=1)]
+
+
+class Points(Ruled):
+    healthy: Percent
+    at_risk: Percent
+    critical: Percent
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        _ordered(self.healthy, self.at_risk, "at_risk is above healthy")
+        _ordered(self.at_risk, self.critical, "critical is above at_risk")
+        return self
+
+
+class Bands(Ruled):
+    """Lowest score of green and of yellow; below is red."""
+
+    green_min: Percent
+    yellow_min: Percent
+
+    @model_validator(mode="after")
+    def _green_is_higher(self) -> Self:
+        _ordered(self.green_min, self.yellow_min, "green_min is below yellow_min")
+        return self
+
+
+class Rating(Ruled):
+    """Lowest scores of ratings 2, 3, 4 and 5."""
+
+    lowest_scores: tuple[Percent, Percent, Percent, Percent]
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        for smaller, larger in zip(self.lowest_scores, self.lowest_scores[1:], strict=False):
+            _ordered(larger, smaller, "lowest_scores must rise")
+        return self
+
+
+class CoverageFloor(Ruled):
+    """Share of the weight that must be classifiable; below it the band is "insufficient"."""
+
+    min_pct: Percent
+
+
+class Veto(Ruled):
+    """A signal that alone keeps the band at ``at_most``, whatever the score."""
+
+    title: str
+    signal: SignalName
+    statuses: Annotated[tuple[BadStatus, ...], Field(min_length=1)]
+    at_most: Literal[Band.YELLOW, Band.RED]
+
+
+class Health(Block):
+    points: Points
+    bands: Bands
+    rating: Rating
+    coverage_floor: CoverageFloor
+    max_drivers: PositiveInt
+    profiles: Annotated[dict[str, Profile], Field(min_length=1)]
+    profile_by_segment: dict[SegmentName, str]
+    default_profile: str
+    vetoes: dict[str, Veto]
+
+    @model_validator(mode="after")
+    def _profiles_exist(self) -> Self:
+        for name in (self.default_profile, *self.profile_by_segment.values()):
+            _known(name, tuple(self.profiles), "profile")
+        return self
+
+
+class Segments(Ruled):
+    """Spellings of the segments in the CRMs' tier and segment fields; case, spaces and dashes do not matter."""
+
+    names: dict[SegmentName, tuple[str, ...]]
+
+
+class Currency(Block):
+    decimals: Annotated[int, Field(ge=0, le=4)]
+    rate: Annotated[Decimal, Field(gt=0)]
+
+
+class Money(Ruled):
+    """How amounts are compared with thresholds: ``rate`` is the worth of one unit in the thresholds' currency."""
+
+    currency: str
+    currencies: dict[str, Currency]
+
+    @model_validator(mode="after")
+    def _currency_is_listed(self) -> Self:
+        _known(self.currency, tuple(self.currencies), "currency")
+        return self
+
+
+class PlanTypes(Ruled):
+    """Smallest ACV, in whole units of ``money.currency``, of each plan, and what strategic customers get (X1)."""
+
+    formal_min_acv: NonNegativeInt
+    one_page_above_acv: NonNegativeInt
+    lightweight_above_acv: NonNegativeInt
+    strategic: PlanType
+    by_segment: dict[SegmentName, PlanType]
+    due: tuple[PlanType, ...]
+
+
+class EngagementModels(Ruled):
+    """Smallest ACV of each model, in whole units; the segment decides where the ACV is unknown."""
+
+    high_touch_min_acv: NonNegativeInt
+    hybrid_above_acv: NonNegativeInt
+    by_segment: dict[SegmentName, EngagementModel]
+
+
+class LifecycleRules(Ruled):
+    onboarding_days: PositiveInt
+    post_renewal_days: PositiveInt
+
+
+class Cadence(Ruled):
+    """Days between reviews of a plan, by stage."""
+
+    onboarding_days: PositiveInt
+    adoption_days: PositiveInt
+    renewal_days: PositiveInt
+    post_renewal_days: PositiveInt
+
+
+DateSource = Literal["account_field", "contract_end", "open_renewal", "won_plus_term"]
+RiskReason = Literal["band_red", "band_yellow", "veto", "overdue", "disputed", "no_review"]
+
+
+class RenewalDate(Ruled):
+    """Which date wins, first found first, and when dates contradict each other."""
+
+    precedence: Annotated[tuple[DateSource, ...], Field(min_length=1)]
+    disputing: tuple[DateSource, ...]
+    dispute_days: NonNegativeInt
+    settled_by_win_days: NonNegativeInt
+    assumed_term_months: PositiveInt
+
+
+class RenewalWindows(Ruled):
+    """Largest number of days to the renewal in each window."""
+
+    d30_days: PositiveInt
+    d60_days: PositiveInt
+    d90_days: PositiveInt
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        _ordered(self.d60_days, self.d30_days, "d60_days is below d30_days")
+        _ordered(self.d90_days, self.d60_days, "d90_days is below d60_days")
+        return self
+
+
+class RenewalRiskRules(Ruled):
+    """How grave each reason is, and from which risk on the ARR counts as at risk."""
+
+    levels: dict[RiskReason, Literal[RenewalRisk.LOW, RenewalRisk.MEDIUM, RenewalRisk.HIGH]]
+    arr_at_risk: tuple[RenewalRisk, ...]
+    review_windows: tuple[RenewalWindow, ...]
+
+
+class RenewalRules(Block):
+    date: RenewalDate
+    windows: RenewalWindows
+    risk: RenewalRiskRules
+    review_words: tuple[str, ...]
+
+
+class SignalTrigger(Block):
+    """Raised while a signal has one of the statuses; named by the signal's episode."""
+
+    kind: Literal["signal"]
+    signal: SignalName
+    statuses: Annotated[tuple[BadStatus, ...], Field(min_length=1)]
+
+
+class RenewalTrigger(Block):
+    """Raised inside the windows, if the condition holds; named by the renewal date."""
+
+    kind: Literal["renewal"]
+    windows: Annotated[tuple[RenewalWindow, ...], Field(min_length=1)]
+    only_if: Literal["always", "no_review", "silent", "disputed", "undated"] = "always"
+
+
+class PlanTrigger(Block):
+    """Raised while a customer that is due a plan has agreed none; named "not agreed"."""
+
+    kind: Literal["plan"]
+    only_if: Literal["not_agreed"]
+
+
+class Playbook(Ruled):
+    """A trigger and the task that answers it (R-137).
+
+    Texts may hold the names of ``TEMPLATE_FIELDS`` in braces. They state dates, never counts of days, so that a quiet
+    night changes nothing. ``severity`` orders tasks when the cap bites, worst (largest) first. Without
+    ``engagement_models`` it is for everybody.
+    """
+
+    trigger: Annotated[SignalTrigger | RenewalTrigger | PlanTrigger, Field(discriminator="kind")]
+    subject: str
+    body: str
+    priority: TaskPriority
+    severity: Annotated[int, Field(ge=0, le=100)]
+    due_days: NonNegativeInt
+    owner: Literal["csm"]
+    engagement_models: tuple[EngagementModel, ...] = ()
+
+    @model_validator(mode="after")
+    def _placeholders_are_known(self) -> Self:
+        for text in (self.subject, self.body):
+            for field in template_parts(text)[1::2]:
+                _known(field, TEMPLATE_FIELDS, "placeholder")
+        return self
+
+
+class Tasks(Ruled):
+    cap_per_owner_and_day: PositiveInt
+
+
+class Identity(Ruled):
+    """Name scores from which accounts are linked, or shown to a person; domains that belong to nobody."""
+
+    fuzzy_link_score: Annotated[float, Field(ge=0, le=1)]
+    review_score: Annotated[float, Field(ge=0, le=1)]
+    shared_domains: tuple[str, ...]
+
+
+class Contradiction(Block):
+    """A point on which the articles disagree, and the side that this pack takes."""
+
+    conflict: str
+    choice: str
+    sources: tuple[Source, ...]
+
+
+class Policy(Block):
+    """A whole pack."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    feeds: Feeds
+    engagement: Engagement
+    signals: Signals
+    health: Health
+    segments: Segments
+    money: Money
+    plan_types: PlanTypes
+    engagement_models: EngagementModels
+    lifecycle: LifecycleRules
+    cadences: dict[EngagementModel, Cadence]
+    renewals: RenewalRules
+    playbooks: dict[str, Playbook]
+    tasks: Tasks
+    identity: Identity
+    contradictions: dict[RuleId, Contradiction]
+
+    @model_validator(mode="after")
+    def _weighted_signals_are_enabled(self) -> Self:
+        weighted = {signal for profile in self.health.profiles.values() for signal in profile.weights}
+        for signal in sorted(weighted):
+            _known(signal, self.signals.enabled, "weighted signal")
+        return self
+
+    @property
+    def version(self) -> str:
+        """The pack's name and a short hash of everything it says."""
+        content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
+
+
+def template_parts(text: str) -> list[str]:
+    """A playbook's text cut at its placeholders: literal, field, literal, field, ..., literal.
+
+    Raises:
+        PydanticCustomError: A brace is open, or a placeholder holds more than a name.
+    """
+    parts: list[str] = []
+    try:
+        pieces = list(Formatter().parse(text))
+    except ValueError as error:
+        raise PydanticCustomError("bad_template", "{text}", {"text": str(error)}) from error
+    tail = ""
+    for literal, field, spec, conversion in pieces:
+        tail += literal
+        if field is None:
+            continue
+        if spec or conversion or not re.fullmatch(r"\w*", field):
+            raise PydanticCustomError("bad_template", "placeholder {{{field}}} is more than a name", {"field": field})
+        parts += [tail, field]
+        tail = ""
+    return [*parts, tail]

@@ -1,7 +1,7 @@
 """Sending a request so that it survives the real thing: when to try again, when to stop, and how to say so.
 
-A vendor's client hands in how it sends one request and how it reads one answer; this module owns patience. It never logs or raises
-a header, a token or a body.
+A vendor's client hands in how it sends one request and how it reads one answer; this module owns patience. It never
+logs or raises a header, a token or a body.
 """
 
 import random
@@ -58,13 +58,13 @@ class Patience:
 
     def wait_s(self, attempt: int, asked_s: float | None) -> float:
         """Seconds to wait after failed try ``attempt`` (from 1); never less than the CRM asked for."""
-        ceiling = min(self.longest_wait_s, self.first_wait_s * 2 ** (attempt - 1))
+        ceiling: float = min(self.longest_wait_s, self.first_wait_s * 2 ** (attempt - 1))
         return max(asked_s or 0.0, self.draw() * ceiling)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request by plansync's own description. ``is_repeatable`` says that sending it twice does what sending it once does."""
+    """One request in plansync's own words; ``is_repeatable``: sending it twice does what sending it once does."""
 
     method: str
     path: str

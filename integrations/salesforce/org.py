@@ -1,0 +1,157 @@
+"""What plansync asks of one Salesforce org: describe, limits, queries, retrieves and Collections.
+
+simple-salesforce describes; everything else is exchanged raw and parsed once, by orjson.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+from simple_salesforce.api import Salesforce as SimpleSalesforce
+from simple_salesforce.exceptions import SalesforceResourceNotFound
+
+from integrations.crm import CallCounter
+from integrations.errors import CrmRefusedError, CrmUnavailableError
+from integrations.salesforce.fields import SalesforceConfig
+from integrations.salesforce.mapping import Described, described
+from integrations.salesforce.soql import identifier
+from integrations.salesforce.wire import CRM, Wire, decoded, described_error, error_code
+from integrations.transport import Answer, Patience, Request
+
+AGAIN_LATER = frozenset(
+    {"INVALID_QUERY_LOCATOR", "QUERY_TIMEOUT", "REQUEST_RUNNING_TOO_LONG", "UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE"}
+)
+"""Codes of a refusal that a later run, starting afresh, can overcome."""
+
+
+class Org:
+    """What plansync asks of one org.
+
+    Args:
+        config: Where it is and how to sign in; the first request signs in.
+        calls: Counts every request that left.
+        patience: Tries and waits.
+    """
+
+    def __init__(self, config: SalesforceConfig, calls: CallCounter, patience: Patience) -> None:
+        self.config = config
+        self.calls = calls
+        self.patience = patience
+        self.wire = Wire(config, calls, patience)
+        self._root = f"/services/data/v{config.api_version}"
+        self._described: dict[str, Described | None] = {}
+        self._describing = SimpleSalesforce(
+            session=self.wire,
+            session_id="set by the session",
+            instance_url=config.base_url,
+            version=config.api_version,
+            object_pairs_hook=None,
+        )
+
+    def describe(self, sobject: str) -> Described | None:
+        """The fields of ``sobject``, asked once in this object's life; None if the org does not show it."""
+        if sobject not in self._described:
+            try:
+                self._described[sobject] = described(getattr(self._describing, identifier(sobject)).describe())
+            except SalesforceResourceNotFound:
+                self._described[sobject] = None
+            except ValueError:
+                raise CrmUnavailableError(f"{CRM}: describe {sobject}: the answer is not JSON") from None
+        return self._described[sobject]
+
+    def limits(self) -> tuple[Answer, dict[str, Any]]:
+        """The org's limits: the answer, for its clock, and the decoded body."""
+        answer = self.wire.exchange(Request("GET", f"{self._root}/limits", is_repeatable=True))
+        return answer, decoded(answer, "GET limits")
+
+    def now(self) -> datetime:
+        """The org's clock, whole seconds, UTC.
+
+        Raises:
+            CrmUnavailableError: The answer carries no readable date.
+        """
+        answer, _ = self.limits()
+        with suppress(ValueError):
+            return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+        raise CrmUnavailableError(f"{CRM}: GET limits: no readable Date header, so the org's clock is unknown")
+
+    def query_pages(self, query: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield the records of ``query``, deleted and archived ones included, an answer at a time.
+
+        Raises:
+            CrmUnavailableError: The answers do not add up to the total that the org named, or the cursor expired.
+            CrmRefusedError: The org refuses the query.
+        """
+        page = self._page(f"{self._root}/queryAll", {"q": query})
+        total, seen, visited = page["totalSize"], 0, set[str]()
+        while True:
+            seen += len(page["records"])
+            yield page["records"]
+            if page["done"]:
+                break
+            path = next_path(page.get("nextRecordsUrl"))
+            if path in visited:
+                raise CrmUnavailableError(f"{CRM}: query: the org named the same next page twice")
+            visited.add(path)
+            page = self._page(path, {})
+        if seen != total:
+            raise CrmUnavailableError(f"{CRM}: query: {seen} of {total} rows arrived; the window is incomplete")
+
+    def _page(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+        request = Request("GET", path, is_repeatable=True, params=params)
+        answer = self.wire.exchange(request, tolerated=frozenset({400}))
+        if answer.status == 400:
+            error = CrmUnavailableError if error_code(answer) in AGAIN_LATER else CrmRefusedError
+            raise error(f"{CRM}: query: HTTP 400 {described_error(answer)}")
+        page: dict[str, Any] = decoded(answer, "query")
+        if not {"totalSize", "done", "records"} <= page.keys():
+            raise CrmUnavailableError(f"{CRM}: query: the answer is not a page of records")
+        return page
+
+    def retrieved(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, Any]]:
+        """The records of ``ids`` (2,000 at most) that still exist, with ``fields`` (no paths over relationships)."""
+        body = orjson.dumps({"ids": list(ids), "fields": [identifier(name) for name in fields]})
+        path = f"{self._root}/composite/sobjects/{identifier(sobject)}"
+        request = Request("POST", path, is_repeatable=True, body=body, headers={"Content-Type": "application/json"})
+        return [record for record in decoded(self.wire.exchange(request), f"POST {path}") if record is not None]
+
+    def collected(self, path: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Write up to 200 records by Collections, each by itself; one result per record, in order.
+
+        Raises:
+            CrmUnavailableError: The effect is unknown.
+            CrmRefusedError: Nothing happened.
+        """
+        body = orjson.dumps({"allOrNone": False, "records": records})
+        request = Request(
+            "PATCH", f"{self._root}/composite/sobjects{path}", is_repeatable=True, body=body, headers=WRITE_HEADERS
+        )
+        results = decoded(self.wire.exchange(request, is_write=True), str(request))
+        if not isinstance(results, list) or len(results) != len(records):
+            raise CrmUnavailableError(f"{CRM}: {request}: the answer does not match the batch; its effect is unknown")
+        return results
+
+    def close(self) -> None:
+        """Release connections."""
+        self.wire.close()
+
+
+WRITE_HEADERS = {
+    "Content-Type": "application/json",
+    "Sforce-Auto-Assign": "FALSE",
+    "Sforce-Duplicate-Rule-Header": "allowSave=true",
+}
+
+
+def next_path(url: object) -> str:
+    """The path of the next page.
+
+    Raises:
+        CrmUnavailableError: The answer says that it is not complete, but names no page on the same host.
+    """
+    if not isinstance(url, str) or not url.startswith("/services/data/") or ".." in url or "?" in url:
+        raise CrmUnavailableError(f"{CRM}: query: not done, but no next page on this host is named")
+    return url

@@ -1,0 +1,215 @@
+"""Writes as Collections: how they are grouped, what is sent, and what becomes of refused rows."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integrations.errors import CrmUnavailableError
+from integrations.salesforce import push
+from integrations.salesforce.fields import SalesforceConfig
+from models.enums import Crm, WriteAction, WriteKind
+from models.keys import record_key
+from models.records import Outcome, Value, Write
+from tests.integrations.scripted import Reply, Seen
+from tests.integrations.test_salesforce_wire import org_on
+
+CONFIG = SalesforceConfig(base_url="https://acme.my.salesforce.com", fallback_owner="00Gqueue")
+VALUES: dict[WriteKind, dict[str, Value]] = {
+    WriteKind.FIELDS: {
+        "customer_name": "Acme", "health_score": 71.5, "health_band": "yellow", "renewal_date": date(2027, 2, 19),
+    },
+    WriteKind.SECTIONS: {"section": "business_goals", "body": "Not agreed yet.\nAsk."},
+    WriteKind.TASKS: {
+        "subject": "Call", "body": "Why", "due_date": date(2026, 12, 1), "priority": "high", "owner_crm_id": "005A",
+    },
+}  # fmt: skip
+
+
+def write(
+    kind: WriteKind,
+    number: int,
+    action: WriteAction = WriteAction.CREATE,
+    crm_id: str | None = None,
+    **values: Value,
+) -> Write:
+    plan, key = record_key("plan", str(number)), record_key(kind, str(number))
+    given_values = {"closed_reason": "gone"} if action is WriteAction.CLOSE else VALUES[kind] | values
+    return Write(
+        effect_key=f"effect-{kind}-{number}",
+        record_key=plan if kind is WriteKind.FIELDS else key,
+        plan_key=plan,
+        customer_id=f"cus_{number}",
+        crm=Crm.SALESFORCE,
+        kind=kind,
+        action=action,
+        account_crm_id=f"001{number % 7}",
+        crm_id=crm_id,
+        values=given_values,
+    )
+
+
+def test_a_new_plan_names_its_key_and_account() -> None:
+    made = write(WriteKind.FIELDS, 1)
+    assert push.record_of(made, None, CONFIG) == {
+        "attributes": {"type": "Success_Plan__c"},
+        "Plansync_Key__c": made.record_key,
+        "Account__c": "0011",
+        "Name": "Acme",
+        "Health_Score__c": 71.5,
+        "Health_Band__c": "yellow",
+        "Renewal_Date__c": "2027-02-19",
+    }
+
+
+def test_a_new_section_names_its_plan_by_key_and_a_known_one_does_not() -> None:
+    made = write(WriteKind.SECTIONS, 1)
+    assert push.record_of(made, None, CONFIG)["Success_Plan__r"] == {"Plansync_Key__c": made.plan_key}
+    assert push.record_of(made, "a01X", CONFIG) == {
+        "attributes": {"type": "Success_Plan_Section__c"},
+        "id": "a01X",
+        "Section__c": "business_goals",
+        "Body__c": "Not agreed yet.\nAsk.",
+    }
+
+
+def test_tasks() -> None:
+    made = push.record_of(write(WriteKind.TASKS, 1), None, CONFIG)
+    assert (made["WhatId"], made["OwnerId"], made["Priority"]) == ("0011", "005A", "High")
+    assert (made["Subject"], made["Description"], made["ActivityDate"]) == ("Call", "Why", "2026-12-01")
+    assert push.record_of(write(WriteKind.TASKS, 1, owner_crm_id=None), None, CONFIG)["OwnerId"] == "00Gqueue"
+    changed = push.record_of(write(WriteKind.TASKS, 1, WriteAction.UPDATE, owner_crm_id=None), "00TX", CONFIG)
+    assert "OwnerId" not in changed
+    assert "WhatId" not in changed
+    closed = push.record_of(write(WriteKind.TASKS, 1, WriteAction.CLOSE), "00TX", CONFIG)
+    assert closed == {"attributes": {"type": "Task"}, "id": "00TX", "Status": "Completed"}
+
+
+def test_an_unknown_score_is_written_as_nothing() -> None:
+    made = push.record_of(write(WriteKind.FIELDS, 1, health_score=None, renewal_date=None), None, CONFIG)
+    assert (made["Health_Score__c"], made["Renewal_Date__c"]) == (None, None)
+
+
+@given(
+    counts=st.tuples(*(st.integers(0, 450) for _ in range(3))),
+    known=st.integers(0, 450),
+)
+def test_batches_are_the_fewest_and_parents_come_first(counts: tuple[int, int, int], known: int) -> None:
+    new = [write(kind, number) for kind, count in zip(WriteKind, counts, strict=True) for number in range(count)]
+    old = [write(WriteKind.TASKS, 1000 + number, WriteAction.UPDATE, "00T") for number in range(known)]
+    groups = list(push.batches([*old, *reversed(new)]))
+    assert len(groups) == sum(-(-count // 200) for count in (*counts, known))
+    assert sorted(each.effect_key for group in groups for each in group) == sorted(e.effect_key for e in (*new, *old))
+    kinds = [group[0].kind for group in groups]
+    assert kinds == sorted(kinds, key=list(WriteKind).index)
+    for group in groups:
+        assert [each.account_crm_id for each in group] == sorted(each.account_crm_id for each in group)
+
+
+class Tasks:
+    """The Collections resource of an org that refuses some keys with a code, for so many rounds."""
+
+    def __init__(self, code: str, rounds: dict[str, int]) -> None:
+        self.code, self.rounds, self.sizes = code, dict(rounds), list[int]()
+        self.bodies: list[Any] = []
+
+    def __call__(self, asked: Seen) -> Reply:
+        self.bodies.append(orjson.loads(asked.body))
+        records = self.bodies[-1]["records"]
+        self.sizes.append(len(records))
+        return Reply(body=[self._result(record) for record in records])
+
+    def _result(self, record: dict[str, Any]) -> dict[str, Any]:
+        key = record["Plansync_Key__c"]
+        if self.rounds.get(key, 0) > 0:
+            self.rounds[key] -= 1
+            return {"success": False, "errors": [{"statusCode": self.code, "message": "no", "fields": ["OwnerId"]}]}
+        return {"id": f"00T{key}", "success": True, "created": True, "errors": []}
+
+
+def sent(writes: Sequence[Write], tasks: Tasks) -> dict[str, Outcome]:
+    with org_on(tasks) as (org, _):
+        outcomes = push.send(org, writes)
+    assert sorted(outcome.effect_key for outcome in outcomes) == sorted(each.effect_key for each in writes)
+    return {outcome.effect_key: outcome for outcome in outcomes}
+
+
+def test_one_refused_row_does_not_spoil_its_batch() -> None:
+    writes = [write(WriteKind.TASKS, number) for number in range(5)]
+    tasks = Tasks("INVALID_CROSS_REFERENCE_KEY", {writes[2].record_key: 99})
+    outcomes = sent(writes, tasks)
+    refused = outcomes[writes[2].effect_key]
+    assert (refused.error_code, refused.message, refused.crm_id) == (
+        "INVALID_CROSS_REFERENCE_KEY",
+        "no [OwnerId]",
+        None,
+    )
+    assert sum(outcome.is_created for outcome in outcomes.values()) == 4
+    assert tasks.sizes == [5]
+
+
+def test_locked_rows_are_sent_again_in_smaller_batches_and_then_reported() -> None:
+    writes = [write(WriteKind.TASKS, number) for number in range(120)]
+    stuck = {each.record_key: 1 for each in writes[:60]} | {writes[0].record_key: 99}
+    tasks = Tasks("UNABLE_TO_LOCK_ROW", stuck)
+    outcomes = sent(writes, tasks)
+    assert tasks.sizes == [120, 50, 10, 1]
+    assert [key for key, outcome in outcomes.items() if outcome.error_code] == [writes[0].effect_key]
+
+
+def test_a_record_that_an_earlier_lost_answer_made_is_updated() -> None:
+    section = write(WriteKind.SECTIONS, 1)
+    tasks = Tasks("INVALID_FIELD_FOR_INSERT_UPDATE", {section.record_key: 1})
+    outcome = sent([section], tasks)[section.effect_key]
+    assert outcome.crm_id is not None
+    assert "Success_Plan__r" in tasks.bodies[0]["records"][0]
+    assert "Success_Plan__r" not in tasks.bodies[1]["records"][0]
+
+
+def test_a_change_without_an_id_is_looked_up_and_never_inserts() -> None:
+    known, stale = (write(WriteKind.TASKS, number, WriteAction.CLOSE) for number in (1, 2))
+
+    def script(asked: Seen) -> Reply:
+        if asked.method == "GET":
+            records = [{"Id": "00TX", "Plansync_Key__c": known.record_key}]
+            return Reply(body={"totalSize": 1, "done": True, "records": records})
+        assert asked.path.endswith("/composite/sobjects")
+        assert [record["id"] for record in orjson.loads(asked.body)["records"]] == ["00TX"]
+        return Reply(body=[{"id": "00TX", "success": True, "errors": []}])
+
+    with org_on(script) as (org, _):
+        outcomes = {outcome.effect_key: outcome for outcome in push.send(org, [known, stale])}
+    assert outcomes[known.effect_key].crm_id == "00TX"
+    assert outcomes[stale.effect_key].error_code == "NOT_FOUND"
+
+
+def test_nothing_left_to_change_makes_no_write() -> None:
+    with org_on(lambda _: Reply(body={"totalSize": 0, "done": True, "records": []})) as (org, _):
+        push.send(org, [write(WriteKind.TASKS, 1, WriteAction.CLOSE)])
+        assert org.calls.write == 0
+
+
+def test_an_answer_lost_in_a_later_round_leaves_the_whole_batch_unknown() -> None:
+    made = write(WriteKind.TASKS, 1)
+    replies = iter([Reply(body=[{"success": False, "errors": [{"statusCode": "UNABLE_TO_LOCK_ROW"}]}])])
+    with org_on(lambda _: next(replies, Reply(None))) as (org, _), pytest.raises(CrmUnavailableError):
+        push.send(org, [made])
+
+
+def test_a_batch_of_two_kinds_is_our_own_mistake() -> None:
+    with org_on(lambda _: Reply(503)) as (org, _), pytest.raises(ValueError, match="one kind"):
+        push.send(org, [write(WriteKind.TASKS, 1), write(WriteKind.SECTIONS, 1)])
+
+
+def test_long_key_lists_stay_below_the_longest_address() -> None:
+    def script(asked: Seen) -> Reply:
+        assert len(asked.path) + sum(len(name) + len(value) for name, value in asked.headers.items()) < 16_000
+        return Reply(body={"totalSize": 0, "done": True, "records": []})
+
+    with org_on(script) as (org, server):
+        assert push.find(org, [write(WriteKind.TASKS, number) for number in range(700)]) == {}
+        assert len(server.seen) == 3

@@ -13,6 +13,7 @@ import polars as pl
 from benchmarks.measuring import cpu_s, measured, peak_mib
 from benchmarks.recording import recorded, replayed
 from flows import runtime, settings
+from flows.assessing import resolve_identity
 from flows.demo import DAY, prepare
 from flows.night import Plainly, Result, night
 from integrations.crm import Window
@@ -81,8 +82,7 @@ def run(folder: Path, day: str) -> dict[str, Any]:
 
 
 def assess(folder: Path) -> dict[str, Any]:
-    """Signals, health and renewals from Parquet, beside a scan of the same columns: CPU medians of interleaved rounds."""
-    from flows.assessing import resolve_identity
+    """Signals, health and renewals from Parquet beside a scan of the same columns: CPU medians of rounds in turn."""
 
     with runtime.open_run(settings.load(), as_of=DAY) as opened:
         known = resolve_identity(opened)

@@ -8,7 +8,7 @@ from flows.runtime import Run
 from models import frames
 from transforms.changes import plan_fields_desired
 from transforms.customers import customers, domains
-from transforms.facts import Facts, facts, unmatched_refs
+from transforms.facts import Facts, facts, unmatched_surveys, unmatched_usage
 from transforms.health import health
 from transforms.identity import resolve
 from transforms.lifecycle import lifecycle
@@ -62,18 +62,18 @@ def resolve_identity(run: Run) -> Known:
         identity.crosswalk.lazy(),
         run.store.homes().lazy(),
         preferred_crm=run.settings.run.preferred_crm,
+        shared_domains=rules.shared_domains,
     ).collect()
     return Known(people, _facts(run, mirror, identity.crosswalk))
 
 
 def _facts(run: Run, mirror: dict[str, pl.DataFrame], crosswalk: pl.DataFrame) -> Facts:
     usage, surveys = run.store.usage(), run.store.surveys()
-    web = domains(mirror["accounts"].lazy(), crosswalk.lazy(), run.policy.identity.shared_domains)
-    strangers = unmatched_refs(usage, surveys, crosswalk.lazy(), web).collect()
-    run.store.add_row_errors(strangers, run.run_id)
-    return facts(
-        {name: rows.lazy() for name, rows in mirror.items()}, usage, surveys, crosswalk.lazy(), web, as_of=run.as_of
-    )
+    links = crosswalk.lazy()
+    web = domains(mirror["accounts"].lazy(), links, shared_domains=run.policy.identity.shared_domains)
+    for strangers in (unmatched_usage(usage, links, web), unmatched_surveys(surveys, links, web)):
+        run.store.add_row_errors(strangers.collect(), run.run_id)
+    return facts({name: rows.lazy() for name, rows in mirror.items()}, usage, surveys, links, web, as_of=run.as_of)
 
 
 def assess(run: Run, known: Known) -> Assessed:
@@ -96,6 +96,16 @@ def assess(run: Run, known: Known) -> Assessed:
         renewals=terms,
         lifecycle=stages,
         tasks=tasks,
-        sections=section_texts(known.customers, found, flags, scores, terms, stages),
-        plan_fields=plan_fields_desired(known.customers, scores, terms),
+        sections=section_texts(
+            people,
+            found,
+            signals=flags.lazy(),
+            health=scores.lazy(),
+            renewals=terms.lazy(),
+            lifecycle=stages.lazy(),
+            tasks=tasks.lazy(),
+            as_of=day,
+            policy=policy,
+        ).collect(),
+        plan_fields=plan_fields_desired(known.customers, scores, terms, stages),
     )

@@ -4,18 +4,22 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
 from flows.running import by_hand, printed
 from flows.settings import SettingsError
-from integrations.sandbox.portfolio import populate, write_surveys, write_usage
+from integrations.sandbox.portfolio import populate
+from integrations.sandbox.portfolio_truth import write_surveys, write_usage
 from integrations.sandbox.process import Sandbox, running_sandbox
 from integrations.sandbox.state import State
 
 DAY = date(2026, 11, 20)
 """The sample portfolio's own today, so that the demo tells the same stories whenever it runs."""
+
+EVENING = time(22, tzinfo=UTC)
+"""When the CRMs' clocks stand: after the day's last record, and long enough for the windows to hold back."""
 
 MARK = ".plansync-demo"
 
@@ -35,7 +39,8 @@ files = ["{folder}/surveys"]
 
 [salesforce]
 base_url = "{salesforce}"
-{salesforce_fallback}
+fallback_owner = "0055g0000000001AAA"
+
 [salesforce.fields.accounts]
 arr_minor = "Annual_Recurring_Revenue__c"
 renewal_date = "Renewal_Date__c"
@@ -63,7 +68,9 @@ is_inbound = "Direction__c"
 
 [hubspot]
 base_url = "{hubspot}"
-{hubspot_fallback}
+fallback_owner = "70000001"
+requests_per_10s = 0  # no limit on loopback
+
 [hubspot.properties.accounts]
 arr_minor = "current_arr"
 currency = "arr_currency"
@@ -98,7 +105,7 @@ def demonstrate(folder: Path, *, customers: int, seed: int, say: Callable[[str],
     folder = _fresh(folder).resolve()
     say(f"making {customers} sample customers, whose stories unfold over two years before {DAY} ...")
     state = prepare(folder, customers=customers, seed=seed, day=DAY)
-    with running_sandbox(state=state, as_of=DAY) as sandbox, environment(sandbox, folder):
+    with running_sandbox(state=state) as sandbox, environment(sandbox, folder):
         config = write_settings(folder, sandbox)
         say("first run of the nightly flow (Prefect starts a server of its own, which takes a moment) ...")
         first = by_hand(DAY, is_dry=False, config=config)
@@ -114,6 +121,7 @@ def prepare(folder: Path, *, customers: int, seed: int, day: date) -> Path:
     """Fill a sandbox state file with a portfolio and write its usage and survey files. Returns the state file."""
     path = folder / "sandbox.db"
     state = State(path)
+    state.clock.set(datetime.combine(day, EVENING))
     truth = populate(state, customers=customers, seed=seed, as_of=day)
     state.close()
     write_usage(folder / "usage", truth)
@@ -129,15 +137,9 @@ def write_settings(folder: Path, sandbox: Sandbox) -> Path:
             folder=folder,
             salesforce=sandbox.salesforce.base_url,
             hubspot=sandbox.hubspot.base_url,
-            salesforce_fallback=_fallback(sandbox.salesforce.fallback_owner),
-            hubspot_fallback=_fallback(sandbox.hubspot.fallback_owner),
         )
     )
     return config
-
-
-def _fallback(owner: str | None) -> str:
-    return f'fallback_owner = "{owner}"\n' if owner else ""
 
 
 @contextmanager

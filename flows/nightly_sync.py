@@ -20,7 +20,8 @@ class AsTasks:
     """Steps as Prefect tasks: seen in its pages, never cached, their results kept out of its storage."""
 
     def one(self, name: str, step: Callable[[], Result]) -> Result:
-        return _task(name, step)()
+        result: Result = _task(name, step)()
+        return result
 
     def together(self, steps: Mapping[str, Callable[[], Any]]) -> None:
         for future in [_task(name, step).submit() for name, step in steps.items()]:
@@ -31,7 +32,7 @@ def _task(name: str, step: Callable[[], Result]) -> Any:
     def carry_out() -> Result:
         return step()
 
-    return task(carry_out, name=name, cache_policy=NO_CACHE, persist_result=False)
+    return task(name=name, cache_policy=NO_CACHE, persist_result=False)(carry_out)
 
 
 @flow(name="nightly-sync", log_prints=False, persist_result=False)

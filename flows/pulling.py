@@ -26,21 +26,27 @@ def pull_crm(run: Run, crm: Crm) -> dict[str, int]:
     """
     counts = run.pulled.setdefault(crm, {})
     try:
-        until = run.ports[crm].now() - timedelta(seconds=run.settings.crm(crm).hold_back_s)
+        now = run.ports[crm].now()
         for target in PullObject:
-            counts.update(_pull_object(run, crm, target, until))
+            counts.update(_pull_object(run, crm, target, now))
     except CrmError as error:
         run.note(f"{crm} pull", error)
     return counts
 
 
-def _pull_object(run: Run, crm: Crm, target: PullObject, until: datetime) -> Counter[str]:
-    low = run.store.watermark(crm, target)
+def _pull_object(run: Run, crm: Crm, target: PullObject, now: datetime) -> Counter[str]:
+    """Read up to this moment, but vouch only for what lies before the hold-back: later records may not all show yet.
+
+    Reading them all the same keeps a person's edit of a minute ago from being overwritten.
+    """
+    patience, low = run.settings.crm(crm), run.store.watermark(crm, target, at=now)
+    until = now - timedelta(seconds=patience.hold_back_s)
+    after = None
     if low is not None:
         until = max(until, low)
-        low -= timedelta(seconds=run.settings.crm(crm).overlap_s)
+        after = low - timedelta(seconds=patience.overlap_s)
     counts: Counter[str] = Counter()
-    pages = run.ports[crm].pull(target, Window(low, until))
+    pages = run.ports[crm].pull(target, Window(after, now))
     for page, is_last in _with_last(pages, empty=Page({}, empty(RowErrors))):
         mark = Watermark(crm, target, until) if is_last else None
         run.store.land(page.rows, run_id=run.run_id, loaded_at=run.clock(), watermark=mark)

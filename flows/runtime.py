@@ -75,6 +75,7 @@ class Run:
 
 
 def utc_now() -> datetime:
+    """This moment; the only place that reads the clock."""
     return datetime.now(UTC)
 
 
@@ -152,7 +153,7 @@ def open_run(
         store = stack.enter_context(open_store(settings))
         holder = f"{socket.gethostname()}:{os.getpid()}:{run_id}"
         _take_lease(store, holder, clock(), settings.run.lease_s)
-        stack.callback(lambda: store.release_lease(LEASE, holder, clock()))
+        stack.callback(lambda: store.release_lease(LEASE, holder))
         store.open_run(run_id, day, clock())
         run = Run(run_id, day, is_dry, settings, policy, store, {}, clock, holder)
         try:
@@ -173,7 +174,7 @@ def _take_lease(store: Store, holder: str, now: datetime, ttl_s: int) -> None:
         return
     other = store.lease_holder(LEASE)
     if other and _is_dead_here(other):
-        store.release_lease(LEASE, other, now)
+        store.release_lease(LEASE, other)
         if store.acquire_lease(LEASE, holder, now, ttl_s):
             return
     raise RunHeldError(

@@ -97,6 +97,8 @@ class FileSettings(_Section):
 
 
 class ReportSettings(_Section):
+    """Where reports go."""
+
     folder: Path = Path("reports")
 
 

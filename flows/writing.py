@@ -11,16 +11,21 @@ from integrations.crm import CrmPort
 from integrations.errors import CrmError, CrmRefusedError
 from models.enums import ChangeStatus, Crm, WriteAction, WriteKind
 from models.records import Outcome, Write
-from transforms.changes import change_set, text_hash
+from transforms.changes import change_set, task_text_hash, text_hash
 
 MIRROR_OF = {WriteKind.FIELDS: "plan_fields", WriteKind.SECTIONS: "plan_sections", WriteKind.TASKS: "tasks"}
+TEXT_HASH = {
+    WriteKind.SECTIONS: text_hash(pl.col("body")),
+    WriteKind.TASKS: task_text_hash(pl.col("subject"), pl.col("body")),
+}
+"""What a person may edit, kind by kind: hashed as the CRM holds it after our write."""
 
 
 def settle_leftovers(run: Run) -> int:
     """Find out what became of writes whose answers an earlier run never recorded. Returns how many there were.
 
     A create that the CRM holds is done; every other write may be repeated without harm and goes back to pending. What
-    was written but never read back is read now, so that a person's later edit can be told from ours.
+    was written but never read back is read now; since a person may have edited it meanwhile, it does not count as ours.
     """
     count = 0
     for crm, port in run.ports.items():
@@ -28,7 +33,7 @@ def settle_leftovers(run: Run) -> int:
             continue
         try:
             count += _settle(run, crm, port)
-            _read_back(run, port, _unread(run, crm))
+            _read_back(run, port, _unread(run, crm), is_ours=False)
         except CrmError as error:
             run.note(f"{crm} settle", error)
     return count
@@ -49,9 +54,7 @@ def _unread(run: Run, crm: Crm) -> Mapping[WriteKind, Sequence[str]]:
     ids: dict[WriteKind, Sequence[str]] = {}
     for kind, mirror in MIRROR_OF.items():
         ours = written.filter(pl.col("kind") == str(kind))
-        unseen = ours.join(run.store.read(mirror), on=["crm", "crm_id"], how="anti")
-        unread = ours.filter(pl.col("readback_hash").is_null()) if kind is WriteKind.SECTIONS else ours.clear()
-        ids[kind] = pl.concat([unseen["crm_id"], unread["crm_id"]]).unique().sort().to_list()
+        ids[kind] = ours.join(run.store.read(mirror), on=["crm", "crm_id"], how="anti")["crm_id"].to_list()
     return ids
 
 
@@ -74,11 +77,12 @@ def desired_changes(run: Run, assessed: Assessed) -> pl.DataFrame:
         as_of=run.as_of,
         cap_per_owner_and_day=run.policy.tasks.cap_per_owner_and_day,
         fallback_owners=_fallback_owners(run),
+        aliases=store.aliases(),
     )
     reachable = [str(crm) for crm in run.ports if run.is_healthy(crm)]
     changes = changes.filter(pl.col("crm").is_in(reachable))
     if not run.is_dry:
-        store.plan_effects(changes, run_id=run.run_id, as_of=run.as_of, at=run.clock())
+        store.plan_effects(changes, run_id=run.run_id, as_of=run.as_of, at=run.clock(), crms=reachable)
         store.fix_homes(_homes(changes))
     return changes
 
@@ -129,23 +133,22 @@ def _send(run: Run, port: CrmPort, batch: Sequence[Write]) -> list[Outcome]:
     return outcomes
 
 
-def _read_back(run: Run, port: CrmPort, ids: Mapping[WriteKind, Sequence[str]]) -> None:
-    """Land what the CRM made of our writes: CRMs reformat, and only their own words tell our text from a person's."""
-    texts: list[pl.DataFrame] = []
+def _read_back(run: Run, port: CrmPort, ids: Mapping[WriteKind, Sequence[str]], *, is_ours: bool = True) -> None:
+    """Land what the CRM made of our writes: CRMs reformat, and only their own words tell our text from a person's.
+
+    ``is_ours`` says that nobody can have edited them since.
+    """
+    hashes: list[pl.DataFrame] = []
     for kind, crm_ids in ids.items():
         for page in port.read_back(kind, crm_ids) if crm_ids else ():
             run.store.land(page.rows, run_id=run.run_id, loaded_at=run.clock())
-            if kind is WriteKind.SECTIONS:
-                texts.append(page.rows["plan_sections"])
-    if texts:
-        _record_readback(run, pl.concat(texts))
-
-
-def _record_readback(run: Run, sections: pl.DataFrame) -> None:
-    ours = run.store.written().filter(pl.col("kind") == str(WriteKind.SECTIONS))
-    hashes = sections.select("crm", "crm_id", readback_hash=text_hash(pl.col("body")))
-    run.store.record_readback(
-        hashes.join(ours.select("crm", "crm_id", "record_key"), on=["crm", "crm_id"]).select(
-            "record_key", "readback_hash"
+            hashes += [_hashed(kind, page.rows[MIRROR_OF[kind]])] if is_ours and kind in TEXT_HASH else []
+    if hashes:
+        ours = run.store.written().select("crm", "crm_id", "kind", "record_key")
+        run.store.record_readback(
+            pl.concat(hashes).join(ours, on=["crm", "crm_id", "kind"]).select("record_key", "readback_hash")
         )
-    )
+
+
+def _hashed(kind: WriteKind, rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select("crm", "crm_id", kind=pl.lit(str(kind)), readback_hash=TEXT_HASH[kind])

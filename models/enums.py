@@ -113,6 +113,8 @@ class StakeholderRole(StrEnum):
 
 
 class OpportunityKind(StrEnum):
+    """What an opportunity sells."""
+
     NEW = "new"
     RENEWAL = "renewal"
     EXPANSION = "expansion"
@@ -120,6 +122,8 @@ class OpportunityKind(StrEnum):
 
 
 class TicketPriority(StrEnum):
+    """How urgent a ticket is."""
+
     LOW = "low"
     NORMAL = "normal"
     HIGH = "high"
@@ -127,6 +131,8 @@ class TicketPriority(StrEnum):
 
 
 class ActivityKind(StrEnum):
+    """How people met."""
+
     MEETING = "meeting"
     CALL = "call"
     EMAIL = "email"
@@ -143,12 +149,16 @@ class ActivityOutcome(StrEnum):
 
 
 class TaskPriority(StrEnum):
+    """How soon a task wants doing."""
+
     LOW = "low"
     NORMAL = "normal"
     HIGH = "high"
 
 
 class SurveyKind(StrEnum):
+    """What a survey asked (R-156)."""
+
     NPS = "nps"
     CSAT = "csat"
     CES = "ces"
@@ -187,6 +197,8 @@ class WriteKind(StrEnum):
 
 
 class WriteAction(StrEnum):
+    """What a write does to a record; a task is closed, never deleted."""
+
     CREATE = "create"
     UPDATE = "update"
     CLOSE = "close"

@@ -243,12 +243,16 @@ def _supersede(connection: sa.Connection, incoming: sa.Table, crms: Collection[s
     """Effects of earlier runs that never came to pass, and that this change set does not ask for."""
     waiting = _LEDGER.state.in_([LedgerState.PENDING, LedgerState.REJECTED])
     spoken_of = _LEDGER.crm.in_(list(crms))
-    unasked = _LEDGER.effect_key.not_in(sa.select(incoming.c.effect_key))
+    unasked = ~sa.exists().where(incoming.c.effect_key == _LEDGER.effect_key)
     connection.execute(sa.update(tables.ledger).where(waiting, spoken_of, unasked).values(state=LedgerState.SUPERSEDED))
 
 
 def _arm(connection: sa.Connection, incoming: sa.Table) -> int:
-    in_force = _LEDGER.effect_key.in_(sa.select(tables.written.c.effect_key))
+    newest = tables.written.c
+    in_force = sa.exists().where(  # by column text: inside ON CONFLICT nothing else means the row that is there
+        newest.record_key == sa.literal_column("ledger.record_key"),
+        newest.effect_key == sa.literal_column("ledger.effect_key"),
+    )
     may_wait = sa.or_(
         _LEDGER.state.in_([LedgerState.PENDING, LedgerState.REJECTED, LedgerState.SUPERSEDED]),
         sa.and_(_LEDGER.state == LedgerState.DONE, ~in_force),
@@ -260,14 +264,18 @@ def _arm(connection: sa.Connection, incoming: sa.Table) -> int:
     return bulk.affected(connection, armed)
 
 
-def _in_state(connection: sa.Connection, effect_keys: Iterable[str], *states: LedgerState) -> list[str]:
-    """The keys, in order, of effects that are in one of these states."""
+def _states(connection: sa.Connection, effect_keys: Iterable[str]) -> dict[str, str]:
+    """Where effects stand, in the given order; keys that the ledger does not know are left out."""
     keys = list(dict.fromkeys(effect_keys))
-    found: set[str] = set()
+    found: dict[str, str] = {}
     for piece in bulk.in_pieces(keys):
-        query = sa.select(_LEDGER.effect_key).where(_LEDGER.effect_key.in_(piece), _LEDGER.state.in_(states))
-        found.update(connection.execute(query).scalars())
-    return [key for key in keys if key in found]
+        query = sa.select(_LEDGER.effect_key, _LEDGER.state).where(_LEDGER.effect_key.in_(piece))
+        found.update((key, state) for key, state in connection.execute(query))
+    return {key: found[key] for key in keys if key in found}
+
+
+def _in_state(connection: sa.Connection, effect_keys: Iterable[str], wanted: LedgerState) -> list[str]:
+    return [key for key, state in _states(connection, effect_keys).items() if state == wanted]
 
 
 def _set(connection: sa.Connection, effect_keys: Sequence[str], **values: Any) -> None:
@@ -276,13 +284,12 @@ def _set(connection: sa.Connection, effect_keys: Sequence[str], **values: Any) -
 
 
 def _settle(connection: sa.Connection, outcomes: Sequence[Outcome], at: datetime) -> None:
-    keys = [outcome.effect_key for outcome in outcomes]
-    known, done = set(_in_state(connection, keys, *LedgerState)), set(_in_state(connection, keys, LedgerState.DONE))
-    if unknown := [key for key in keys if key not in known]:
+    states = _states(connection, (outcome.effect_key for outcome in outcomes))
+    if unknown := [outcome.effect_key for outcome in outcomes if outcome.effect_key not in states]:
         raise StoreError(
             f"{len(unknown)} outcomes, the first {unknown[0]}, name no effect of the ledger; nothing was settled"
         )
-    fresh = [outcome for outcome in outcomes if outcome.effect_key not in done]
+    fresh = [outcome for outcome in outcomes if states[outcome.effect_key] != LedgerState.DONE]
     _confirm(connection, [outcome for outcome in fresh if outcome.error_code is None], at)
     _refuse(connection, [outcome for outcome in fresh if outcome.error_code is not None], at)
 

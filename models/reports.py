@@ -1,26 +1,71 @@
-"""What a report says, before anyone decides how it looks: plain values and frames, made by transforms, shown by integrations."""
+"""What a report says, before anyone decides how it looks: made by transforms, shown by integrations."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 import polars as pl
+
+from models.enums import Band, RenewalWindow
+
+NEAR = (RenewalWindow.OVERDUE, RenewalWindow.D30, RenewalWindow.D60, RenewalWindow.D90)
+"""The windows of the next 90 days, and what should have been renewed before."""
+
+WINDOW_NAMES: dict[str, str] = {
+    RenewalWindow.OVERDUE: "Overdue",
+    RenewalWindow.D30: "Within 30 days",
+    RenewalWindow.D60: "31–60 days",
+    RenewalWindow.D90: "61–90 days",
+    RenewalWindow.LATER: "Later",
+    RenewalWindow.UNKNOWN: "No renewal date",
+}
+"""Every window as readers call it, nearest first."""
+
+BAND_NAMES: dict[str, str] = {
+    Band.RED: "Red",
+    Band.YELLOW: "Yellow",
+    Band.GREEN: "Green",
+    Band.INSUFFICIENT: "Insufficient data",
+}
+"""Every health band as readers call it, worst first."""
+
+UNKNOWN_NAMES: dict[str, tuple[str, str]] = {
+    "renewal_date": (
+        "No renewal date",
+        "No account, contract or opportunity says when they renew: no window counts them.",
+    ),
+    "disputed": (
+        "Disputed renewal date",
+        "Sources name dates that lie apart. The first by precedence is used until someone decides.",
+    ),
+    "arr": ("No ARR", "What is at stake is not on record: no sum in this report holds them."),
+    "health": (
+        "Too little data for a health score",
+        "They are not green. Their ARR counts as at risk only where a plain fact says so.",
+    ),
+    "owner": ("No owner", "Nobody is named to act."),
+    "inactive_owner": ("Owner has left", "The named owner is no longer active: tasks go to the fallback queue."),
+}
+"""What may be unknown about a customer: its name, and what that means for the figures."""
 
 ACCOUNT_COLUMNS: dict[str, pl.DataType] = {
     "customer_id": pl.String(),
     "customer": pl.String(),
     "owner": pl.String(),
+    "owner_is_active": pl.Boolean(),
     "segment": pl.String(),
     "stage": pl.String(),
     "currency": pl.String(),
     "minor_digits": pl.Int64(),
     "arr_minor": pl.Int64(),
     "arr_at_risk_minor": pl.Int64(),
+    "is_at_risk": pl.Boolean(),
+    "is_urgent": pl.Boolean(),
+    "window": pl.String(),
     "renewal_date": pl.Date(),
+    "days_to_renewal": pl.Int64(),
     "renewal_source": pl.String(),
     "is_disputed": pl.Boolean(),
     "candidates": pl.List(pl.String()),
-    "days_to_renewal": pl.Int64(),
-    "window": pl.String(),
     "notice_date": pl.Date(),
     "last_engagement_date": pl.Date(),
     "band": pl.String(),
@@ -30,20 +75,81 @@ ACCOUNT_COLUMNS: dict[str, pl.DataType] = {
     "reasons": pl.List(pl.String()),
     "evidence": pl.List(pl.String()),
     "actions": pl.List(pl.String()),
-    "is_urgent": pl.Boolean(),
 }
-"""One row per customer, nearest window first, in it the largest amount at risk first.
+"""One row per customer: nearest window first, in it the largest currency and the largest amount at risk first.
 
-``arr_at_risk_minor`` is null where ARR or risk is unknown. ``reasons`` say what stands in the way of the renewal, ``evidence`` which
-signals say so, worst first, ``actions`` the subjects of the tasks that should be open, worst first. ``is_urgent``: at risk, and this
-week matters.
+``arr_at_risk_minor`` is null where ARR or risk is unknown, and ``currency`` where ARR is. ``reasons`` say what stands
+in the way of the renewal, ``evidence`` what the signals say, critical first, ``actions`` the subjects of the tasks that
+should be open, worst first.
 """
 
-FIGURE_COLUMNS: dict[str, pl.DataType] = {
-    "customers_count": pl.Int64(),
-    "at_risk_count": pl.Int64(),
-    "arr_minor": pl.Int64(),
-    "arr_at_risk_minor": pl.Int64(),
-    "arr_unjudged_minor": pl.Int64(),
-}
-"""Sums over accounts of one currency; ``arr_unjudged_minor`` is the ARR of customers whose risk is unknown."""
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Sums over customers whose ARR is known, all in one currency.
+
+    ``arr_unjudged_minor`` is the ARR of customers whose risk nobody can tell for lack of data.
+    """
+
+    customers_count: int
+    at_risk_count: int
+    arr_minor: int
+    arr_at_risk_minor: int
+    arr_unjudged_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyBlock:
+    """What is at risk in one currency. Amounts of two currencies are never added.
+
+    Attributes:
+        currency: ISO code, as the CRM has it.
+        minor_digits: Decimals of its amounts.
+        total: Every customer of this currency.
+        near: Those that renew within 90 days or are overdue.
+        urgent: Those that need somebody this week.
+        by_window: One row per window and band that occurs: ``window``, ``band`` and the fields of ``Figures``; in
+            reading order.
+        by_owner: One row per owner (null: nobody): ``owner``, the fields of ``Figures`` over all windows, and
+            ``near_at_risk_count`` and ``near_at_risk_minor``; the largest near amount first.
+    """
+
+    currency: str
+    minor_digits: int
+    total: Figures
+    near: Figures
+    urgent: Figures
+    by_window: pl.DataFrame
+    by_owner: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A part of the run that could not do its work, and why."""
+
+    part: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalRisk:
+    """The renewal-risk report.
+
+    Attributes:
+        as_of: The day that was assessed.
+        policy_version: The policy that judged.
+        blocks: One per currency, the largest ARR first.
+        accounts: ``ACCOUNT_COLUMNS``: the customers behind every figure.
+        unknowns: One row per customer and thing unknown: ``kind`` (of ``UNKNOWN_NAMES``), ``detail`` and the account's
+            columns.
+        freshness: One row per CRM: ``crm``, ``until`` (its data is complete up to that instant, UTC) and ``is_stale``.
+        troubles: What went wrong in the run behind the report.
+    """
+
+    as_of: date
+    policy_version: str
+    blocks: tuple[CurrencyBlock, ...]
+    accounts: pl.DataFrame
+    unknowns: pl.DataFrame
+    freshness: pl.DataFrame
+    troubles: tuple[Trouble, ...]

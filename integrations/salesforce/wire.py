@@ -184,11 +184,11 @@ class Wire(requests.Session):
 
 
 def judge(answer: Answer, *, is_sign_in: bool = False) -> Verdict:
-    """What an answer asks for. A sign-in's refusal is left to simple-salesforce, which reads it."""
+    """What an answer asks for. A sign-in refused in OAuth's own words is left to simple-salesforce, which reads it."""
     status = answer.status
-    if status < 300 or (is_sign_in and status in (400, 401, 403)):
+    if status < 300 or (is_sign_in and status in (400, 401, 403) and _is_oauth_error(answer)):
         return Verdict.OK
-    if status == 401:
+    if status == 401 and not is_sign_in:
         return Verdict.REFRESH
     if status in (408, 429, 503):
         return Verdict.RETRY
@@ -231,6 +231,14 @@ def _error(answer: Answer) -> Mapping[str, Any]:
         first = body[0] if isinstance(body, list) and body else body
         return first if isinstance(first, dict) else {}
     return {}
+
+
+def _is_oauth_error(answer: Answer) -> bool:
+    """Whether the body is what OAuth prescribes; simple-salesforce cannot read any other, such as a REST error list."""
+    with suppress(orjson.JSONDecodeError):
+        body = orjson.loads(answer.body)
+        return isinstance(body, dict) and "error" in body
+    return False
 
 
 def error_code(answer: Answer) -> str:

@@ -1,0 +1,116 @@
+"""Step 8: the renewal-risk report, as files that are either the old or the new, never half."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import orjson
+import polars as pl
+
+from flows.assessing import Assessed
+from flows.customers import all_customers
+from flows.runtime import Run, open_store
+from flows.settings import SettingsError, load
+from integrations.delivery.files import write_whole
+from integrations.delivery.html import renewal_risk_page
+from integrations.delivery.xlsx import renewal_risk_workbook
+from models.policy.load import load_policy
+from models.policy.pack import Policy
+from models.reports import RenewalRisk, Trouble
+from models.store import Store
+from transforms.playbooks import tasks_due
+from transforms.portfolio import renewal_risk
+
+NAME = "renewal-risk-{}"
+
+
+def write_reports(run: Run, assessed: Assessed, changes: pl.DataFrame) -> list[Path]:
+    """Write the renewal-risk report of this run into the settings' folder.
+
+    Returns:
+        The paths written: the page, then the workbook. A folder that cannot be written is a trouble of the run, since
+        the CRMs have their plans and tasks by then.
+    """
+    report = renewal_risk(
+        assessed.customers,
+        signals=assessed.signals,
+        health=assessed.health,
+        renewals=assessed.renewals,
+        lifecycle=assessed.lifecycle,
+        tasks=assessed.tasks,
+        as_of=run.as_of,
+        policy_version=run.policy.version,
+        freshness=run.store.watermarks(),
+        troubles=[Trouble(trouble.part, trouble.message) for trouble in run.troubles],
+        at_risk_levels=run.policy.renewals.risk.arr_at_risk,
+    )
+    try:
+        return _written(report, run.settings.report.folder)
+    except OSError as error:
+        run.note("report", f"cannot write to {run.settings.report.folder}: {error.strerror or error}")
+        return []
+
+
+def reports_by_hand(as_of: date | None, folder: Path | None, config: Path | None) -> list[Path]:
+    """Write the renewal-risk report from what the last run concluded about a day.
+
+    Args:
+        as_of: A day that was assessed; the newest by default.
+        folder: Where to write; the settings' folder by default.
+        config: The settings file.
+
+    Returns:
+        The paths written: the page, then the workbook.
+
+    Raises:
+        SettingsError: That day was never assessed, or the folder cannot be written.
+    """
+    settings = load(config)
+    target = folder or settings.report.folder
+    with open_store(settings) as store:
+        customers = all_customers(store, settings)
+        report = _concluded(store, customers, load_policy(settings.policy.path), as_of)
+    try:
+        return _written(report, target)
+    except OSError as error:
+        raise SettingsError(f"cannot write to {target}: {error.strerror or error}") from error
+
+
+def _concluded(store: Store, customers: pl.DataFrame, policy: Policy, as_of: date | None) -> RenewalRisk:
+    """The report of an assessed day, without assessing it again; tasks follow from it under the policy of now."""
+    days = store.assessment_days()
+    wanted = days if as_of is None else days.filter(pl.col("as_of") == as_of)
+    if not wanted.height:
+        raise SettingsError(f"{'nothing' if as_of is None else as_of} was assessed yet: `plansync run` assesses a day")
+    last = wanted.sort("as_of", "number").row(-1, named=True)
+    day: date = last["as_of"]
+    found = store.assessment(day, last["policy_version"])
+    known = customers.join(found["health"].select("customer_id"), on="customer_id", how="semi")
+    concluded = (found[name].lazy() for name in ("signals", "health", "renewals", "lifecycle"))
+    return renewal_risk(
+        known,
+        **found,
+        tasks=tasks_due(known.lazy(), *concluded, as_of=day, policy=policy).collect(),
+        as_of=day,
+        policy_version=last["policy_version"],
+        freshness=store.watermarks(),
+        troubles=_troubles(store, last["run_id"]),
+        at_risk_levels=policy.renewals.risk.arr_at_risk,
+    )
+
+
+def _troubles(store: Store, run_id: str) -> Sequence[Trouble]:
+    """What the run that assessed the day said went wrong."""
+    found = store.runs(1000).filter(pl.col("run_id") == run_id)
+    told = orjson.loads(found["summary"][0]) if found.height else {}
+    return [Trouble(each["part"], each["message"]) for each in told.get("troubles", [])]
+
+
+def _written(report: RenewalRisk, folder: Path) -> list[Path]:
+    name = NAME.format(report.as_of.isoformat())
+    contents = {".html": renewal_risk_page(report), ".xlsx": renewal_risk_workbook(report)}
+    paths = []
+    for suffix, content in contents.items():
+        write_whole(folder / f"{name}{suffix}", content)
+        paths.append(folder / f"{name}{suffix}")
+    return paths

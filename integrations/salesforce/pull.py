@@ -211,7 +211,7 @@ READ: Mapping[Kind, Callable[[pl.Expr], pl.Expr]] = {
 
 def _minor(amount: str) -> pl.Expr:
     """An amount in the smallest unit of its row's currency; half units away from zero."""
-    digits = pl.col("currency").replace_strict(words.MINOR_DIGITS, default=2, return_dtype=pl.Int8)
+    digits = minor_digits_of(pl.col("currency"))
     scaled = pl.when(digits == 0).then(pl.col(amount)).when(digits == 3).then(pl.col(amount) * 1000)
     return scaled.otherwise(pl.col(amount) * 100).round(0, mode="half_away_from_zero").cast(pl.Int64, strict=False)
 

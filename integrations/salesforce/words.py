@@ -1,4 +1,4 @@
-"""What the words of an org mean: roles, kinds, priorities, outcomes, and the decimals of currencies. All lower case."""
+"""What the words of an org mean: roles, kinds, priorities, outcomes. All lower case."""
 
 from collections.abc import Mapping
 
@@ -59,11 +59,3 @@ PRIORITY_WORDS: Mapping[TaskPriority, str] = {
     TaskPriority.NORMAL: "Normal",
     TaskPriority.HIGH: "High",
 }
-
-_NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-_THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
-MINOR_DIGITS: Mapping[str, int] = {
-    **dict.fromkeys(_NO_DECIMALS.split(" "), 0),
-    **dict.fromkeys(_THREE_DECIMALS.split(" "), 3),
-}
-"""Decimals of the ISO 4217 currencies that do not have two."""

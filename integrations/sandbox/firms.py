@@ -11,6 +11,8 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Contact:
+    """A person at the firm; one without a role plays no part that anybody noted."""
+
     first: str
     last: str
     email: str
@@ -35,6 +37,8 @@ class Activity:
 
 @dataclass(slots=True)
 class Ticket:
+    """A question or complaint; the rating comes when it is closed."""
+
     subject: str
     priority: str
     is_escalated: bool
@@ -46,6 +50,8 @@ class Ticket:
 
 @dataclass(slots=True)
 class Opportunity:
+    """A sale: the first contract, a renewal, or more seats."""
+
     name: str
     kind: str
     state: Literal["open", "won"]

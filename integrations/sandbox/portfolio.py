@@ -181,5 +181,11 @@ def _customer(firm: Firm, ids: dict[str, str]) -> tuple[object, ...]:
         firm.true_renewal,
         firm.dispute,
         SCRIPTS[firm.story].usage if is_known else None,
+        _features(firm) if is_known else None,
         firm.contacts[0].email if is_known else None,
     )
+
+
+def _features(firm: Firm) -> int:
+    low, high = SCRIPTS[firm.story].features
+    return low + firm.number // 2 % (high - low + 1)

@@ -31,6 +31,7 @@ CUSTOMERS = {
     "renewal_date": pl.Date,
     "dispute": pl.String,
     "usage": pl.String,
+    "features_count": pl.Int64,
     "respondent": pl.String,
 }
 ACCOUNTS = {
@@ -93,8 +94,9 @@ def _usage(truth: Truth) -> pl.DataFrame:
     weeks = pl.DataFrame({"week": range(WEEKS)}, schema={"week": pl.Int64})
     features = pl.DataFrame({"feature": ["login", *FEATURES]}).with_row_index("place")
     users = truth.customers.filter(pl.col("account_ref").is_not_null())
-    breadth = pl.col("usage").replace_strict({"decaying": 1, "slipping": 3}, default=3 + pl.col("number") % 3)
-    rows = users.join(weeks, how="cross").join(features, how="cross").filter(pl.col("place") <= breadth)
+    rows = (
+        users.join(weeks, how="cross").join(features, how="cross").filter(pl.col("place") <= pl.col("features_count"))
+    )
     level = _weekly_level() * (0.93 + 0.14 * _drawn(truth.seed)) * (1 / (1 + pl.col("place")))
     is_dead = (pl.col("usage") == "decaying") & (pl.col("week") < 4)
     base = pl.max_horizontal(pl.col("seats_count") * 2, 30)
@@ -118,8 +120,8 @@ def _weekly_level() -> pl.Expr:
     return (
         pl.when(pl.col("usage") == "growing")
         .then(1.0 - 0.02 * week)
-        .when(pl.col("usage") == "slipping")
-        .then(0.8 + 0.008 * week)
+        .when((pl.col("usage") == "halved") & (week < 4))
+        .then(0.43)
         .when(pl.col("usage") == "decaying")
         .then(decaying)
         .otherwise(1.0)

@@ -6,6 +6,7 @@ Nothing here knows a CRM's field names. Dates are distances from ``as_of``, draw
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from integrations.sandbox.firms import Activity, Contact, Firm, Opportunity, PlanItem, Ticket, Todo, Tone
 from integrations.sandbox.quiet_days import Calendar, is_quiet
@@ -17,7 +18,10 @@ DISPUTES = ("contract_end", "opportunity", "other_crm")
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What sets a story apart. Spans are days, both ends inclusive; those of the past count backwards."""
+    """What sets a story apart. Spans are both ends inclusive; those of days in the past count backwards.
+
+    ``features`` are those in use beside logging in; ``ratings`` the percent that customers give closed tickets.
+    """
 
     tone: Tone
     share: float
@@ -25,35 +29,49 @@ class Script:
     has_review: bool = True
     last_contact: Span = (3, 11)
     has_sponsor: bool = True
+    is_sponsor_absent: bool = False
     engaged_people: int = 4
     missed_meetings: int = 0
     unanswered_emails: int = 0
     champion_left: Span | None = None
     has_burning_tickets: bool = False
     usage: str = "steady"
+    features: Span = (3, 5)
+    ratings: Span = (82, 100)
     nps: Span = (8, 10)
+
+
+def _so_so(share: float, *, tone: Tone = "middling", **more: Any) -> Script:
+    """A customer with whom little is right: use has halved, few features, lukewarm ratings, a sponsor seldom seen."""
+    lukewarm: dict[str, Any] = {
+        "usage": "halved", "features": (1, 2), "ratings": (62, 76), "nps": (7, 8), "is_sponsor_absent": True,
+    }  # fmt: skip
+    return Script(tone, share, **(lukewarm | more))
 
 
 SCRIPTS: Mapping[str, Script] = {
     "steady": Script("healthy", 0.38),
     "growing": Script("healthy", 0.20, renewal=(94, 362), usage="growing", nps=(9, 10)),
-    "renewal_unprepared": Script("middling", 0.05, renewal=(34, 87), has_review=False, nps=(7, 8)),
-    "single_threaded": Script("middling", 0.05, engaged_people=1, last_contact=(10, 25), usage="slipping", nps=(7, 8)),
-    "missed_checkins": Script("middling", 0.04, last_contact=(34, 42), missed_meetings=2, usage="slipping", nps=(6, 8)),
-    "sponsor_unnamed": Script("middling", 0.05, has_sponsor=False, last_contact=(10, 25), nps=(7, 8)),
-    "disputed_renewal": Script("middling", 0.04, renewal=(34, 260)),
-    "inactive_owner": Script("middling", 0.02, last_contact=(24, 42), nps=(7, 9)),
-    "champion_left": Script(
-        "trouble", 0.04, renewal=(3, 177), has_review=False, last_contact=(48, 53), champion_left=(34, 42),
-        unanswered_emails=3, usage="slipping", nps=(3, 7),
+    "disputed_renewal": Script("healthy", 0.04, renewal=(34, 260)),
+    "renewal_unprepared": _so_so(0.05, renewal=(34, 81), has_review=False),
+    "single_threaded": _so_so(0.05, engaged_people=1, last_contact=(10, 25)),
+    "missed_checkins": _so_so(0.04, last_contact=(34, 42), missed_meetings=2, nps=(6, 8)),
+    "sponsor_unnamed": _so_so(0.05, has_sponsor=False, last_contact=(10, 25)),
+    "inactive_owner": _so_so(0.02, last_contact=(24, 42)),
+    "champion_left": _so_so(
+        0.04, tone="trouble", renewal=(3, 177), has_review=False, last_contact=(48, 53), champion_left=(34, 42),
+        unanswered_emails=3, ratings=(40, 58), nps=(3, 6),
     ),
-    "usage_decaying": Script(
-        "trouble", 0.04, renewal=(3, 177), last_contact=(24, 42), usage="decaying", unanswered_emails=1, nps=(2, 6)
+    "usage_decaying": _so_so(
+        0.04, tone="trouble", renewal=(3, 177), last_contact=(24, 42), usage="decaying", features=(1, 1), nps=(2, 6),
+        ratings=(40, 58), unanswered_emails=1,
     ),
-    "tickets_burning": Script("trouble", 0.03, renewal=(3, 177), has_burning_tickets=True, nps=(0, 5)),
-    "silent": Script(
-        "trouble", 0.03, renewal=(-25, 117), has_review=False, last_contact=(65, 117), unanswered_emails=4,
-        usage="slipping", nps=(4, 7),
+    "tickets_burning": _so_so(
+        0.03, tone="trouble", renewal=(3, 177), has_burning_tickets=True, ratings=(10, 39), nps=(0, 5)
+    ),
+    "silent": _so_so(
+        0.03, tone="trouble", renewal=(-25, 117), has_review=False, last_contact=(65, 117), unanswered_emails=4,
+        ratings=(40, 58), nps=(4, 6),
     ),
     "merged": Script("healthy", 0.01),
     "deleted": Script("none", 0.01),
@@ -62,6 +80,7 @@ SCRIPTS: Mapping[str, Script] = {
 
 
 _ROLES = ("champion", "executive_sponsor", "day_to_day", "technical_admin", "it_procurement")
+_SPONSOR = 1
 _TITLES = {
     "champion": ("Head of Operations", "Director of Operations", "Operations Manager"),
     "executive_sponsor": ("Chief Operating Officer", "Chief Financial Officer", "VP Operations"),
@@ -171,9 +190,15 @@ class Storyteller:
         older = [
             self.calendar.distance(draw, max(94, last), min(max(age, 177), 720)) for _ in range(draw.randint(3, 12))
         ]
-        partners = min(script.engaged_people, len(firm.contacts))
-        for place, ago in enumerate((*recent, *older)):
-            self._met(firm, draw, ago, place % partners)
+        partners = list(range(min(script.engaged_people, len(firm.contacts))))
+        has_lapsed = script.is_sponsor_absent and script.has_sponsor and script.engaged_people > _SPONSOR
+        present = [place for place in partners if place != _SPONSOR or not has_lapsed]
+        for place, ago in enumerate(recent):
+            self._met(firm, draw, ago, present[place % len(present)])
+        for place, ago in enumerate(older):
+            self._met(firm, draw, ago, partners[place % len(partners)])
+        if has_lapsed:
+            self._met(firm, draw, self.calendar.distance(draw, 123, 177), _SPONSOR)
         for ago in (10, 24, 37, 48)[: script.unanswered_emails]:
             self._emailed(firm, draw, ago)
         for ago in (4, 25)[: script.missed_meetings]:
@@ -204,12 +229,17 @@ class Storyteller:
         firm.activities.append(Activity("meeting", subject, at, outcome, False, 0, logged))
 
     def _support(self, firm: Firm, draw: Random, age: int) -> None:
-        for _ in range(draw.randint(2, 5)):
-            ago = self.calendar.distance(draw, 34, min(max(age, 94), 540))
-            self._ticket(firm, draw, ago, draw.choice(("low", "normal", "normal", "high")), satisfaction=(80, 100))
-        if firm.number % 9 == 0:
+        script = SCRIPTS[firm.story]
+        latest = [self.calendar.distance(draw, 34, 81) for _ in range(2)]
+        others = [self.calendar.distance(draw, 34, min(max(age, 94), 540)) for _ in range(draw.randrange(4))]
+        for ago in (*latest, *others):
+            priority = draw.choice(("low", "normal", "normal", "high"))
+            self._ticket(firm, draw, ago, priority, satisfaction=script.ratings)
+        if script.usage == "halved" and firm.tier == "enterprise":
+            self._ticket(firm, draw, 10, "urgent", satisfaction=None)
+        elif firm.number % 9 == 0:
             self._ticket(firm, draw, 4, "normal", satisfaction=None)
-        if SCRIPTS[firm.story].has_burning_tickets:
+        if script.has_burning_tickets:
             for ago in (10, 11, 35)[: draw.randint(2, 3)]:
                 self._ticket(firm, draw, ago, "high", satisfaction=(10, 40), subjects=_BURNING_TICKETS)
             for ago in (3, 4, 11):

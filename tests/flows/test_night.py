@@ -1,0 +1,156 @@
+"""The nightly run against both CRMs over HTTP: what it writes, and above all what it leaves alone."""
+
+from datetime import UTC, datetime, time, timedelta
+
+import polars as pl
+import pytest
+
+from flows.demo import DAY
+from tests.flows.conftest import House
+
+EVENING = datetime.combine(DAY, time(22), UTC)
+QUIET = {"create": 0, "update": 0, "close": 0, "contested": 0, "failed": 0}
+
+
+def written(told: dict) -> dict:
+    return {name: told["changes"][name] for name in QUIET}
+
+
+def test_the_first_run_writes_into_both_crms_and_the_second_writes_nothing(house: House) -> None:
+    first = house.run()
+    assert first["status"] == "ok", first["troubles"]
+    for crm in ("salesforce", "hubspot"):
+        kinds = first["changes_by_crm"][crm]
+        assert min(kinds["tasks"]["create"], kinds["sections"]["create"], kinds["fields"]["create"]) > 0
+    assert sum(first["health"].values()) == sum(first["renewals"].values()) == first["customers"]
+    house.forget_requests()
+    second = house.run()
+    assert written(second) == QUIET
+    assert house.write_calls() == 0
+    assert second["health"] == first["health"]
+    assert second["renewals"] == first["renewals"]
+
+
+def test_the_quiet_night_writes_nothing(house: House) -> None:
+    house.run()
+    house.set_clock(EVENING + timedelta(days=1))
+    house.forget_requests()
+    next_day = house.run(DAY + timedelta(days=1))
+    assert written(next_day) == QUIET
+    assert house.write_calls() == 0
+
+
+def test_a_dry_run_says_what_the_run_then_does(house: House) -> None:
+    dry = house.run(is_dry=True)
+    assert house.write_calls() == 0
+    wet = house.run()
+    assert dry["changes_by_crm"] == wet["changes_by_crm"]
+
+
+@pytest.mark.parametrize(("down", "up"), [("salesforce", "hubspot"), ("hubspot", "salesforce")])
+def test_one_crm_down_does_not_stop_the_other(house: House, down: str, up: str) -> None:
+    house.fault(down, "status", status=401 if down == "hubspot" else 403, body=[{"errorCode": "API_DISABLED_FOR_ORG"}])
+    told = house.run()
+    assert told["status"] == "degraded"
+    assert [trouble["part"] for trouble in told["troubles"]] == [f"{down} pull"]
+    assert told["changes_by_crm"][up]["tasks"]["create"] > 0
+    assert not any(told["changes_by_crm"][down]["tasks"].values())
+    house.admin("DELETE", "/faults")
+    after = house.run()
+    assert after["status"] == "ok"
+    assert after["changes_by_crm"][down]["tasks"]["create"] > 0
+
+
+def test_a_section_that_a_person_edited_is_listed_and_left_alone(house: House) -> None:
+    house.run()
+    section = house.salesforce("GET", "/query", q="SELECT Id, Body__c FROM Success_Plan_Section__c LIMIT 1")["records"][
+        0
+    ]
+    house.set_clock(EVENING + timedelta(hours=3))
+    house.salesforce("PATCH", f"/sobjects/Success_Plan_Section__c/{section['Id']}", {"Body__c": "In our own words."})
+    house.set_clock(EVENING + timedelta(hours=6))
+    house.forget_requests()
+    told = house.run()
+    assert written(told) == QUIET | {"contested": 1}
+    assert house.write_calls() == 0
+    held = house.salesforce("GET", f"/sobjects/Success_Plan_Section__c/{section['Id']}")
+    assert held["Body__c"] == "In our own words."
+
+
+def open_tasks(house: House, crm: str) -> pl.DataFrame:
+    return house.read("tasks").filter(
+        pl.col("crm") == crm, pl.col("record_key").is_not_null(), ~pl.col("is_closed"), ~pl.col("is_deleted")
+    )
+
+
+def test_a_task_that_a_person_closed_or_deleted_is_not_raised_again(house: House) -> None:
+    house.run()
+    closed, deleted = open_tasks(house, "salesforce")["crm_id"].to_list()[:2]
+    house.set_clock(EVENING + timedelta(hours=3))
+    house.salesforce("PATCH", f"/sobjects/Task/{closed}", {"Status": "Completed"})
+    house.salesforce("DELETE", f"/sobjects/Task/{deleted}")
+    archived = open_tasks(house, "hubspot")["crm_id"][0]
+    house.hubspot("DELETE", f"/crm/objects/2026-09/tasks/{archived}")
+    house.set_clock(EVENING + timedelta(hours=9))
+    house.forget_requests()
+    assert written(house.run()) == QUIET
+    assert house.write_calls() == 0
+
+
+def test_a_task_closes_when_its_condition_clears(house: House) -> None:
+    house.run()
+    asked = "SELECT Id, AccountId FROM Task WHERE Plansync_Key__c != null AND Subject LIKE 'Agree on goals%' LIMIT 1"
+    task = house.salesforce("GET", "/query", q=asked)["records"][0]
+    plans = f"SELECT Id FROM Success_Plan__c WHERE Account__c = '{task['AccountId']}'"
+    plan = house.salesforce("GET", "/query", q=plans)["records"][0]["Id"]
+    house.set_clock(EVENING + timedelta(hours=1))
+    agreed = {"Success_Plan__c": plan, "Kind__c": "outcome", "Title__c": "Close the books in three days"}
+    house.salesforce("POST", "/sobjects/Success_Plan_Item__c", agreed)
+    house.set_clock(EVENING + timedelta(hours=2))
+    told = house.run()
+    salesforce = told["changes_by_crm"]["salesforce"]
+    assert salesforce["tasks"] == {"create": 0, "update": 0, "close": 1}
+    assert salesforce["sections"]["update"] >= 1, told["changes"]
+    assert house.salesforce("GET", f"/sobjects/Task/{task['Id']}")["IsClosed"] is True
+    again = house.run()
+    assert written(again) == QUIET
+
+
+def test_bad_usage_rows_and_unknown_accounts_are_listed_and_the_rest_counts(house: House) -> None:
+    (house.folder / "usage" / "extra.csv").write_text(
+        "account_ref,usage_date,feature,event_count,user_count\n"
+        "salesforce:001000000000000AAA,2026-11-02,login,4,1\n"
+        "nobody.example,2026-11-02,login,4,1\n"
+        "nobody.example,2026-11-32,login,4,1\n"
+        "nobody.example,2026-11-03,login,-4,1\n"
+    )
+    told = house.run()
+    assert told["status"] == "degraded"
+    with house.store() as store:
+        errors = store.row_errors(told["run_id"])
+    assert {"nobody.example", "salesforce:001000000000000AAA"} <= set(errors["record"])
+    assert errors.height >= 4
+    assert told["changes"]["create"] > 0
+
+
+def test_tasks_never_go_to_an_owner_who_has_left(house: House) -> None:
+    house.run()
+    owners = house.read("owners").filter(~pl.col("is_active"))
+    assert owners.height > 0
+    ours = house.read("tasks").filter(pl.col("record_key").is_not_null())
+    assert ours.join(owners, left_on=["crm", "owner_crm_id"], right_on=["crm", "crm_id"]).is_empty()
+
+
+def test_a_lost_answer_makes_no_duplicate(house: House) -> None:
+    house.fault("hubspot", "commit_then_drop", path="/tasks/batch/create", count=1)
+    house.fault("salesforce", "commit_then_drop", path="/composite/sobjects/Task", count=1)
+    told = house.run()
+    house.set_clock(EVENING + timedelta(hours=6))
+    house.run()
+    again = house.run()
+    assert written(again) == QUIET
+    created = [write for write in house.admin("GET", "/writes")["writes"] if write["object"] == "tasks"]
+    keys = house.read("tasks").filter(pl.col("record_key").is_not_null())
+    assert keys["record_key"].is_duplicated().sum() == 0
+    assert told["customers"] > 0
+    assert created

@@ -1,0 +1,249 @@
+"""The portfolio as leaders read it: what is at risk, where, whose, and why."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+import polars as pl
+
+from models.enums import Band, RenewalWindow, SignalStatus, Stage
+from models.enums import RenewalRisk as Risk
+from models.reports import (
+    ACCOUNT_COLUMNS,
+    BAND_NAMES,
+    NEAR,
+    UNKNOWN_NAMES,
+    WINDOW_NAMES,
+    CurrencyBlock,
+    Figures,
+    RenewalRisk,
+    Trouble,
+)
+from transforms.text import one_line
+
+AT_RISK_LEVELS = (Risk.HIGH, Risk.MEDIUM)
+NOTICE_SOON_DAYS = 7
+STALE_AFTER = timedelta(hours=12)
+"""A CRM that lags the other by more than this missed a night."""
+
+_SOON = [str(RenewalWindow.OVERDUE), str(RenewalWindow.D30)]
+_TEXTS = pl.List(pl.String)
+
+
+def renewal_risk(
+    customers: pl.DataFrame,
+    *,
+    signals: pl.DataFrame,
+    health: pl.DataFrame,
+    renewals: pl.DataFrame,
+    lifecycle: pl.DataFrame,
+    tasks: pl.DataFrame,
+    as_of: date,
+    policy_version: str,
+    freshness: pl.DataFrame,
+    troubles: Sequence[Trouble] = (),
+    at_risk_levels: Sequence[str] = AT_RISK_LEVELS,
+) -> RenewalRisk:
+    """Gather what leaders ask about renewals.
+
+    Args:
+        customers: ``frames.Customers``; every one of them is in the report.
+        signals: ``frames.Signals``; reads those that are at risk or critical.
+        health: ``frames.Health``.
+        renewals: ``frames.Renewals``; its ARR and currency are the ones summed.
+        lifecycle: ``frames.Lifecycle``.
+        tasks: ``frames.TasksDue``.
+        as_of: The day that was assessed.
+        policy_version: The policy that judged.
+        freshness: The store's watermarks: reads ``crm`` and ``until``.
+        troubles: What went wrong in the run.
+        at_risk_levels: The risks that count as at risk, by the policy.
+
+    Returns:
+        A report whose every figure is the exact sum over accounts that it lists.
+
+    Source:
+        Rulebook R-175 to R-179, R-205.
+    """
+    parts = [
+        health.select("customer_id", "band", "score", "coverage_pct"),
+        renewals,
+        lifecycle.select("customer_id", "stage", "last_engagement_date"),
+        _evidence(signals),
+        _actions(tasks),
+    ]
+    joined = _joined(customers, parts)
+    accounts = joined.pipe(_judged, as_of, at_risk_levels).pipe(_ordered).select(*ACCOUNT_COLUMNS)
+    sizes = _summed(accounts, "currency").sort("arr_minor", "currency", descending=[True, False])
+    return RenewalRisk(
+        as_of=as_of,
+        policy_version=policy_version,
+        blocks=tuple(_block(accounts, currency) for currency in sizes["currency"]),
+        accounts=accounts,
+        unknowns=_unknowns(accounts),
+        freshness=_freshness(freshness, as_of),
+        troubles=tuple(troubles),
+    )
+
+
+def _joined(customers: pl.DataFrame, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """One row per customer with all that is known, texts as one visible line each."""
+    joined = customers.select(
+        "customer_id",
+        "segment",
+        "owner_is_active",
+        customer=one_line(pl.col("name")),
+        owner=one_line(pl.col("owner_name")),
+    )
+    for part in parts:
+        joined = joined.join(part, on="customer_id", how="left")
+    lists = pl.col("reasons", "evidence", "actions", "candidates").fill_null(pl.lit([], dtype=_TEXTS))
+    return joined.with_columns(
+        lists,
+        pl.col("customer").fill_null(pl.col("customer_id")),
+        pl.col("segment").pipe(one_line),
+        pl.col("is_disputed").fill_null(False),
+        pl.col("window").fill_null(str(RenewalWindow.UNKNOWN)),
+        pl.col("band").fill_null(str(Band.INSUFFICIENT)),
+        pl.col("risk").fill_null(str(Risk.UNKNOWN)),
+        pl.col("stage").fill_null(str(Stage.UNKNOWN)),
+    )
+
+
+def _evidence(signals: pl.DataFrame) -> pl.DataFrame:
+    """The reasons of bad signals, critical ones first, each said once."""
+    order = {str(SignalStatus.CRITICAL): 0, str(SignalStatus.AT_RISK): 1}
+    bad = signals.filter(pl.col("status").is_in(list(order)))
+    rank = pl.col("status").replace_strict(order, return_dtype=pl.Int8)
+    ordered = bad.sort("customer_id", rank, "signal").with_columns(one_line(pl.col("reason")))
+    return ordered.group_by("customer_id", maintain_order=True).agg(
+        evidence=pl.col("reason").drop_nulls().unique(maintain_order=True)
+    )
+
+
+def _actions(tasks: pl.DataFrame) -> pl.DataFrame:
+    """The subjects of the tasks due, worst first."""
+    ordered = tasks.sort("customer_id", -pl.col("severity"), "record_key").with_columns(one_line(pl.col("subject")))
+    return ordered.group_by("customer_id", maintain_order=True).agg(
+        actions=pl.col("subject").drop_nulls().unique(maintain_order=True),
+    )
+
+
+def _judged(joined: pl.DataFrame, as_of: date, at_risk_levels: Sequence[str]) -> pl.DataFrame:
+    """Add what follows for one account: whether its money counts, whether it is at risk, whether this week matters."""
+    is_money = pl.col("arr_minor").is_not_null() & pl.col("currency").is_not_null()
+    is_at_risk = pl.col("risk").is_in([str(level) for level in at_risk_levels])
+    is_near_loss = pl.col("window").is_in([str(window) for window in NEAR]) & (pl.col("risk") == str(Risk.HIGH))
+    notice_near = pl.col("notice_date").is_between(as_of, as_of + timedelta(days=NOTICE_SOON_DAYS)).fill_null(False)
+    return joined.with_columns(
+        pl.when(is_money).then(one_line(pl.col("currency"))).alias("currency"),
+        pl.when(is_money).then("arr_minor").alias("arr_minor"),
+        pl.when(is_money).then("arr_at_risk_minor").alias("arr_at_risk_minor"),
+        is_at_risk=is_at_risk,
+        is_urgent=is_at_risk & (pl.col("window").is_in(_SOON) | notice_near | is_near_loss),
+    ).with_columns(minor_digits=minor_digits_of(pl.col("currency")))
+
+
+def _ordered(accounts: pl.DataFrame) -> pl.DataFrame:
+    sizes = accounts.drop_nulls("currency").group_by("currency").agg(currency_size=pl.col("arr_minor").sum())
+    ranked = accounts.join(sizes, on="currency", how="left")
+    at_risk = pl.col("arr_at_risk_minor").fill_null(-1)
+    keys = [
+        _place(pl.col("window"), list(WINDOW_NAMES)),
+        -pl.col("currency_size").fill_null(-1),
+        pl.col("currency"),
+        -at_risk,
+        ~pl.col("is_at_risk"),
+        _place(pl.col("band"), list(BAND_NAMES)),
+        pl.col("days_to_renewal"),
+        pl.col("customer"),
+        pl.col("customer_id"),
+    ]
+    return ranked.sort(keys, nulls_last=True)
+
+
+def _place(word: pl.Expr, order: Sequence[str]) -> pl.Expr:
+    return word.replace_strict({str(each): place for place, each in enumerate(order)}, return_dtype=pl.Int8)
+
+
+def _sums() -> list[pl.Expr]:
+    """The fields of ``Figures`` over a group of accounts of one currency."""
+    is_unjudged = pl.col("arr_at_risk_minor").is_null()
+    return [
+        pl.len().cast(pl.Int64).alias("customers_count"),
+        pl.col("is_at_risk").sum().cast(pl.Int64).alias("at_risk_count"),
+        pl.col("arr_minor").sum(),
+        pl.col("arr_at_risk_minor").sum(),
+        pl.col("arr_minor").filter(is_unjudged).sum().alias("arr_unjudged_minor"),
+    ]
+
+
+def _summed(accounts: pl.DataFrame, *by: str) -> pl.DataFrame:
+    return accounts.drop_nulls("currency").group_by(by).agg(_sums())
+
+
+def _figures(accounts: pl.DataFrame) -> Figures:
+    return Figures(**accounts.select(_sums()).row(0, named=True))
+
+
+def _block(accounts: pl.DataFrame, currency: str) -> CurrencyBlock:
+    mine = accounts.filter(pl.col("currency") == currency)
+    near = mine.filter(pl.col("window").is_in([str(window) for window in NEAR]))
+    order = [_place(pl.col("window"), list(WINDOW_NAMES)), _place(pl.col("band"), list(BAND_NAMES))]
+    return CurrencyBlock(
+        currency=currency,
+        minor_digits=minor_digits(currency),
+        total=_figures(mine),
+        near=_figures(near),
+        urgent=_figures(mine.filter("is_urgent")),
+        by_window=_summed(mine, "window", "band").sort(order),
+        by_owner=_by_owner(mine, near),
+    )
+
+
+def _by_owner(mine: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
+    soon = near.group_by("owner").agg(
+        near_at_risk_count=pl.col("is_at_risk").sum().cast(pl.Int64),
+        near_at_risk_minor=pl.col("arr_at_risk_minor").sum(),
+    )
+    owners = _summed(mine, "owner").join(soon, on="owner", how="left", nulls_equal=True)
+    filled = owners.with_columns(pl.col("near_at_risk_count", "near_at_risk_minor").fill_null(0))
+    return filled.sort(
+        "near_at_risk_minor",
+        "arr_at_risk_minor",
+        "arr_minor",
+        "owner",
+        descending=[True, True, True, False],
+        nulls_last=True,
+    )
+
+
+def _unknowns(accounts: pl.DataFrame) -> pl.DataFrame:
+    """One row per customer and thing unknown; within a kind the largest ARR of each currency first."""
+    nothing = pl.lit(None, dtype=pl.String)
+    kinds: dict[str, tuple[pl.Expr, pl.Expr]] = {
+        "renewal_date": (pl.col("renewal_date").is_null(), nothing),
+        "disputed": (pl.col("is_disputed"), pl.col("candidates").list.join("; ")),
+        "arr": (pl.col("arr_minor").is_null(), nothing),
+        "health": (pl.col("band") == str(Band.INSUFFICIENT), _coverage()),
+        "owner": (pl.col("owner").is_null(), nothing),
+        "inactive_owner": (~pl.col("owner_is_active").fill_null(True) & pl.col("owner").is_not_null(), pl.col("owner")),
+    }
+    parts = [
+        accounts.filter(holds).select(pl.lit(kind).alias("kind"), detail.alias("detail"), *ACCOUNT_COLUMNS)
+        for kind, (holds, detail) in kinds.items()
+    ]
+    order = _place(pl.col("kind"), list(UNKNOWN_NAMES))
+    return pl.concat(parts).sort([order, "currency", -pl.col("arr_minor"), "customer", "customer_id"], nulls_last=True)
+
+
+def _coverage() -> pl.Expr:
+    percent = pl.col("coverage_pct").fill_null(0.0).round(0).cast(pl.Int64).cast(pl.String)
+    return pl.concat_str(percent, pl.lit(" % of the score's weight is covered by data"))
+
+
+def _freshness(watermarks: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """Up to when each CRM's data is whole: its oldest watermark. Stale where it lags the other or the day before."""
+    ages = watermarks.group_by("crm").agg(pl.col("until").min()).sort("crm")
+    day_before = datetime.combine(as_of - timedelta(days=1), time.min, tzinfo=UTC)
+    lags = pl.col("until") < pl.col("until").max() - STALE_AFTER
+    return ages.with_columns(is_stale=lags | (pl.col("until") < day_before))

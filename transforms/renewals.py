@@ -1,0 +1,228 @@
+"""When each customer renews, how sure that is, and what stands in the way."""
+
+from datetime import date, timedelta
+
+import polars as pl
+
+from models.enums import Band, OpportunityKind, RenewalRisk, RenewalWindow
+from models.policy.pack import Policy
+from transforms.days import days_since, iso
+from transforms.engagement import meetings_ahead
+from transforms.facts import Facts
+
+_TEXTS = pl.List(pl.String)
+_LABELS = {
+    "account_field": "account renewal date",
+    "contract_end": "contract end date",
+    "open_renewal": "open renewal's close date",
+    "won_plus_term": "last won deal plus the assumed term",
+}
+
+
+def renewals(
+    customers: pl.LazyFrame, facts: Facts, health: pl.LazyFrame, *, as_of: date, policy: Policy
+) -> pl.LazyFrame:
+    """Find the renewal of each customer.
+
+    Args:
+        customers: ``frames.Customers``.
+        facts: Reads account dates, opportunities and activities.
+        health: ``frames.Health`` of these customers.
+        as_of: Windows are counted from it.
+        policy: Precedence of dates, windows, and what counts as risk.
+
+    Returns:
+        ``frames.Renewals``, sorted by customer. The date is the first candidate by precedence, in the home CRM before
+        the other; dates that a won renewal has already settled are left out. It never comes from the length of a
+        plan.
+
+    Source:
+        Rulebook R-175 to R-177, R-179, X11; CRM facts A10.
+    """
+    home = customers.select("customer_id", "home_crm", "arr_minor", "currency")
+    candidates = renewal_candidates(home, facts, policy=policy)
+    chosen = _chosen(candidates, policy)
+    dated = home.join(chosen, on="customer_id", how="left").join(_notice(facts), on="customer_id", how="left")
+    judged = (
+        dated.with_columns(window_columns(as_of, policy))
+        .join(meetings_ahead(facts.activities, words=policy.renewals.review_words), on="customer_id", how="left")
+        .join(health.select("customer_id", "band", "vetoes"), on="customer_id", how="left")
+        .with_columns(
+            is_disputed=pl.col("is_disputed").fill_null(False), has_review_scheduled=_has_review(as_of, policy)
+        )
+    )
+    return judged.pipe(_with_risk, policy).sort("customer_id")
+
+
+def renewal_candidates(home: pl.LazyFrame, facts: Facts, *, policy: Policy) -> pl.LazyFrame:
+    """Every renewal date that any record states, one row per customer, source and CRM; settled ones left out.
+
+    Returns:
+        ``customer_id``, ``crm``, ``source`` (a name in the policy's precedence), ``candidate`` (Date), ``rank`` (best
+        first).
+    """
+    rule = policy.renewals.date
+    wins = won_renewals(facts.opportunities)
+    stated = pl.concat([_account_candidates(facts.account_dates), _open_renewals(facts.opportunities)])
+    settled_until = pl.col("renewed_on") + timedelta(days=rule.settled_by_win_days)
+    is_settled = (pl.col("candidate") <= settled_until).fill_null(False)
+    ahead = stated.join(wins, on="customer_id", how="left").filter(~is_settled).drop("renewed_on")
+    ranked = pl.concat([ahead, _won_plus_term(facts.opportunities, rule.assumed_term_months)])
+    order = {source: position for position, source in enumerate(rule.precedence)}
+    position = pl.col("source").replace_strict(order, default=None, return_dtype=pl.Int32)
+    is_away = pl.col("crm") != pl.col("home_crm")
+    return (
+        ranked.join(home.select("customer_id", "home_crm"), on="customer_id")
+        .filter(position.is_not_null())
+        .select("customer_id", "crm", "source", "candidate", rank=position * 2 + is_away.cast(pl.Int32))
+    )
+
+
+def won_renewals(opportunities: pl.LazyFrame) -> pl.LazyFrame:
+    """The day of the newest won renewal of each customer that has one: ``customer_id``, ``renewed_on``."""
+    won = opportunities.filter(pl.col("is_won") & (pl.col("kind") == OpportunityKind.RENEWAL))
+    return won.group_by("customer_id").agg(renewed_on=pl.col("close_date").max())
+
+
+def _account_candidates(account_dates: pl.LazyFrame) -> pl.LazyFrame:
+    columns = {"account_field": "renewal_date", "contract_end": "contract_end_date"}
+    parts = [
+        account_dates.drop_nulls(column).select("customer_id", "crm", source=pl.lit(source), candidate=column)
+        for source, column in columns.items()
+    ]
+    return pl.concat(parts)
+
+
+def _open_renewals(opportunities: pl.LazyFrame) -> pl.LazyFrame:
+    is_open = ~pl.col("is_closed") & (pl.col("kind") == OpportunityKind.RENEWAL) & pl.col("close_date").is_not_null()
+    first = opportunities.filter(is_open).group_by("customer_id", "crm").agg(candidate=pl.col("close_date").min())
+    return first.select("customer_id", "crm", source=pl.lit("open_renewal"), candidate="candidate")
+
+
+def _won_plus_term(opportunities: pl.LazyFrame, months: int) -> pl.LazyFrame:
+    kinds = [str(OpportunityKind.NEW), str(OpportunityKind.RENEWAL)]
+    won = opportunities.filter(pl.col("is_won") & pl.col("kind").is_in(kinds) & pl.col("close_date").is_not_null())
+    newest = won.group_by("customer_id").agg(
+        pl.col("close_date").max(), pl.col("crm").sort_by("close_date", "crm").last()
+    )
+    candidate = pl.col("close_date").dt.offset_by(f"{months}mo")
+    return newest.select("customer_id", "crm", source=pl.lit("won_plus_term"), candidate=candidate)
+
+
+def _chosen(candidates: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+    """The best date of each customer that has one, whether others contradict it, and all of them in words."""
+    rule = policy.renewals.date
+    label = pl.format("{} {}", "crm", pl.col("source").replace_strict(_LABELS, return_dtype=pl.String))
+    order = ["rank", "candidate"]
+    text = pl.format("{}: {}", iso(pl.col("candidate")), label)
+    disputing = pl.col("candidate").filter(pl.col("source").is_in(list(rule.disputing)))
+    picked = candidates.group_by("customer_id").agg(
+        renewal_date=pl.col("candidate").sort_by(order).first(),
+        renewal_source=label.sort_by(order).first(),
+        candidates=text.sort_by(order),
+        earliest=disputing.min(),
+        latest=disputing.max(),
+    )
+    chosen = pl.col("renewal_date")
+    spread = pl.max_horizontal(
+        (pl.col("latest") - chosen).dt.total_days(), (chosen - pl.col("earliest")).dt.total_days()
+    )
+    return picked.with_columns(is_disputed=(spread > rule.dispute_days).fill_null(False)).drop("earliest", "latest")
+
+
+def _notice(facts: Facts) -> pl.LazyFrame:
+    """The longest notice that any account states: the safest."""
+    return facts.account_dates.group_by("customer_id").agg(pl.col("notice_days").max())
+
+
+def window_columns(as_of: date, policy: Policy) -> list[pl.Expr]:
+    """``days_to_renewal``, ``window`` and ``notice_date`` beside ``renewal_date`` and ``notice_days`` (R-175 to
+    R-177).
+    """
+    windows = policy.renewals.windows
+    days = -days_since(pl.col("renewal_date"), as_of)
+    window = (
+        pl.when(days.is_null())
+        .then(pl.lit(str(RenewalWindow.UNKNOWN)))
+        .when(days < 0)
+        .then(pl.lit(str(RenewalWindow.OVERDUE)))
+        .when(days <= windows.d30_days)
+        .then(pl.lit(str(RenewalWindow.D30)))
+        .when(days <= windows.d60_days)
+        .then(pl.lit(str(RenewalWindow.D60)))
+        .when(days <= windows.d90_days)
+        .then(pl.lit(str(RenewalWindow.D90)))
+        .otherwise(pl.lit(str(RenewalWindow.LATER)))
+    )
+    notice = pl.col("renewal_date") - pl.duration(days=pl.col("notice_days"))
+    return [days.alias("days_to_renewal"), window.alias("window"), notice.cast(pl.Date).alias("notice_date")]
+
+
+def _has_review(as_of: date, policy: Policy) -> pl.Expr:
+    """A meeting is scheduled before the renewal; without a date, or past it, within the longest window."""
+    horizon = pl.lit(as_of + timedelta(days=policy.renewals.windows.d90_days))
+    limit = pl.when(pl.col("renewal_date") >= as_of).then("renewal_date").otherwise(horizon)
+    return (pl.col("next_meeting_date") <= limit).fill_null(False)
+
+
+def _with_risk(judged: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+    rules = policy.renewals.risk
+    found = _reasons(policy)
+    levels = [str(RenewalRisk.LOW), str(RenewalRisk.MEDIUM), str(RenewalRisk.HIGH)]
+    ranks = [
+        pl.when(holds).then(levels.index(str(rules.levels[name]))) for name, holds, _ in found if name in rules.levels
+    ]
+    worst = pl.max_horizontal(ranks) if ranks else pl.lit(None, dtype=pl.Int32)
+    is_blind = (pl.col("band") == Band.INSUFFICIENT) & worst.is_null()
+    named = worst.fill_null(0).replace_strict(dict(enumerate(levels)), return_dtype=pl.String)
+    texts = [pl.when(holds).then(text) for _, holds, text in found]
+    counts = pl.col("risk").is_in([str(level) for level in rules.arr_at_risk])
+    at_risk = (
+        pl.when(counts).then("arr_minor").when(pl.col("risk") != RenewalRisk.UNKNOWN).then(pl.col("arr_minor") * 0)
+    )
+    return judged.with_columns(
+        risk=pl.when(is_blind).then(pl.lit(str(RenewalRisk.UNKNOWN))).otherwise(named),
+        reasons=pl.concat_list(texts).list.drop_nulls(),
+        candidates=pl.col("candidates").fill_null(pl.lit([], dtype=_TEXTS)),
+    ).select(
+        "customer_id",
+        "renewal_date",
+        "renewal_source",
+        "is_disputed",
+        "candidates",
+        "days_to_renewal",
+        "window",
+        "notice_date",
+        "has_review_scheduled",
+        "risk",
+        "reasons",
+        "arr_minor",
+        at_risk.alias("arr_at_risk_minor"),
+        "currency",
+    )
+
+
+def _reasons(policy: Policy) -> list[tuple[str, pl.Expr, pl.Expr]]:
+    """What may stand in the way of a renewal: name in the policy, when it holds, and in words. Dates, never counts of
+    days.
+    """
+    windows = [str(window) for window in policy.renewals.risk.review_windows]
+    vetoes = pl.col("vetoes").list.join("; ")
+    return [
+        (
+            "overdue",
+            pl.col("window") == RenewalWindow.OVERDUE,
+            pl.format("renewal date {} has passed", iso(pl.col("renewal_date"))),
+        ),
+        ("veto", pl.col("vetoes").list.len().fill_null(0) > 0, vetoes),
+        ("band_red", pl.col("band") == Band.RED, pl.lit("health is red")),
+        ("band_yellow", pl.col("band") == Band.YELLOW, pl.lit("health is yellow")),
+        ("blind", pl.col("band") == Band.INSUFFICIENT, pl.lit("too little data for a health score")),
+        ("disputed", pl.col("is_disputed"), pl.lit("sources disagree on the renewal date")),
+        ("undated", pl.col("window") == RenewalWindow.UNKNOWN, pl.lit("no renewal date on record")),
+        (
+            "no_review",
+            pl.col("window").is_in(windows) & ~pl.col("has_review_scheduled"),
+            pl.lit("no review is scheduled before the renewal"),
+        ),
+    ]

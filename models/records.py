@@ -15,8 +15,8 @@ class Write:
 
     ``values`` uses plansync's own names; the vendor folder translates them:
 
-    - ``FIELDS``: ``customer_name`` (str), ``health_score`` (float, 0-100, or None), ``health_band`` (str),
-      ``renewal_date`` (date or None).
+    - ``FIELDS``: ``health_score`` (float, 0-100, or None), ``health_band`` (str), ``renewal_date`` (date or None); a
+      create also carries ``customer_name`` (str), the name of the new plan.
     - ``SECTIONS``: ``section`` (a ``Section`` value), ``body`` (plain text, ``\\n`` line ends).
     - ``TASKS``: ``subject``, ``body`` (str), ``due_date`` (date), ``priority`` (a ``TaskPriority`` value),
       ``owner_crm_id`` (str or None: the CRM's default). A close carries only ``closed_reason`` (str).

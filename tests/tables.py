@@ -27,7 +27,8 @@ def frame(picture: str, schema: type[dy.Schema] | None = None, **fixed: Any) -> 
     """Read a drawn table: a line of names, then a line a row, cells between bars; an empty cell is null.
 
     Args:
-        picture: The table. Booleans are ``yes`` and ``no``; instants ``2026-11-21`` (midnight UTC) or ``2026-11-21 10:30``;
+        picture: The table. Booleans are ``yes`` and ``no``; instants ``2026-11-21`` (midnight UTC) or ``2026-11-21
+        10:30``;
             lists ``a; b``.
         schema: The contract that gives names, order and types; without one every column is text.
         fixed: What columns hold that are not drawn, as in a cell.

@@ -65,6 +65,22 @@ def held_rows(held: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     )
 
 
+def unnamed_rows(held: pl.DataFrame, homes: pl.DataFrame, record_key: pl.Expr) -> pl.DataFrame:
+    """Mirrored rows without a key that hang below a customer's home account, with the key that they should have.
+
+    Args:
+        held: A mirrored frame with ``account_crm_id`` and ``record_key``.
+        homes: ``customer_id``, ``home_crm``, ``home_crm_id`` and more.
+        record_key: The key, from ``customer_id`` and the columns of ``held``.
+
+    Returns:
+        Columns of ``held``.
+    """
+    places = homes.select("customer_id", crm="home_crm", account_crm_id="home_crm_id")
+    unnamed = held.filter(pl.col("record_key").is_null()).join(places, on=["crm", "account_crm_id"])
+    return unnamed.with_columns(record_key=record_key).select(held.columns)
+
+
 def compared(
     homes: pl.DataFrame, wanted: pl.DataFrame, held: pl.DataFrame, written: pl.DataFrame, kind: WriteKind
 ) -> pl.DataFrame:

@@ -1,8 +1,8 @@
 """What to change in the CRMs: desired against what they hold and what we last wrote.
 
 A person's work is never undone. Text that differs from what was read back after our last write was edited by a
-person: it is listed, not overwritten. A task that a person closed or deleted is not raised again. Typed fields
-(score, band, renewal date) are ours.
+person: it is listed, not overwritten. A task that a person closed or deleted is not raised again. A plan that a
+person made is taken over, its name kept. Typed fields (score, band, renewal date) are ours.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,9 @@ FIELD_RULES = ("R-021", "R-022", "R-157")
 TYPED = ("health_band", "health_score", "renewal_date")
 IS_CURRENT = rows.WAS_WRITTEN & (pl.col("payload_hash") == pl.col("written_hash"))
 """What is desired is what was last written."""
+
+IS_UNNAMED = pl.col("held_is_unnamed").fill_null(False)
+"""The CRM holds the plan without our key."""
 
 
 def plan_fields_desired(
@@ -73,6 +76,7 @@ def change_set(
     Everything of a customer goes to its home CRM. What was written and is no longer desired: an open task is closed;
     fields and sections stay as they are. What was written for a customer that no longer exists stays as it is, too,
     since its records went with its account; but when it was joined into another customer, its open tasks are closed.
+    A plan without our key on a customer's home account was made by a person: it is updated, no second one created.
 
     Args:
         customers: ``frames.Customers``; gives home CRM, home account and owner.
@@ -119,16 +123,21 @@ def change_set(
 def _field_changes(
     homes: pl.DataFrame, desired: pl.DataFrame, held: pl.DataFrame, written: pl.DataFrame
 ) -> pl.DataFrame:
-    """Typed fields: written where they differ, since they are ours. A plan that a person deleted stays deleted."""
+    """Typed fields: written where they differ, since they are ours. A plan that a person deleted stays deleted.
+
+    The name is for new plans only: a plan that exists keeps its own.
+    """
     key = rows.plan_key(pl.col("customer_id"))
     desired = desired.with_columns(pl.col("health_score").round(1))
-    wanted = desired.with_columns(record_key=key, plan_key=key, payload=rows.json_of((*TYPED, "customer_name")))
+    wanted = desired.with_columns(record_key=key, plan_key=key, payload=rows.json_of(TYPED))
     wanted = wanted.with_columns(
         payload_hash=keys.hashed(pl.col("payload")), rule_ids=pl.lit(list(FIELD_RULES), dtype=pl.List(pl.String))
     )
-    table = rows.compared(homes, wanted, rows.held_rows(held, TYPED), written, WriteKind.FIELDS)
-    table = table.with_columns(pl.col("held_health_score").round(1))
-    differs = rows.IS_HELD & pl.any_horizontal([pl.col(name).ne_missing(pl.col(f"held_{name}")) for name in TYPED])
+    table = rows.compared(homes, wanted, _held_plans(held, homes, written), written, WriteKind.FIELDS)
+    named = pl.when(rows.EXISTS | rows.IS_DELETED).then("payload").otherwise(rows.json_of((*TYPED, "customer_name")))
+    table = table.with_columns(pl.col("held_health_score").round(1), payload=named)
+    has_other_values = pl.any_horizontal([pl.col(name).ne_missing(pl.col(f"held_{name}")) for name in TYPED])
+    differs = rows.IS_HELD & (IS_UNNAMED | has_other_values)
     is_due = ~rows.IS_DELETED & (differs | ~IS_CURRENT) & ~(rows.IS_HELD & ~differs & ~rows.WAS_WRITTEN)
     status = (
         pl.when(rows.IS_DELETED)
@@ -142,6 +151,10 @@ def _field_changes(
         .then(pl.lit("a person deleted the plan"))
         .when(~rows.EXISTS)
         .then(pl.lit("the customer is due a plan and has none"))
+        .when(IS_UNNAMED & ~rows.WAS_WRITTEN)
+        .then(pl.lit("the account has a plan that a person made: it is kept from now on"))
+        .when(IS_UNNAMED)
+        .then(pl.lit("the plan lost its key"))
         .when(is_due & IS_CURRENT)
         .then(pl.lit("the CRM holds other values than those written"))
         .when(is_due)
@@ -152,6 +165,21 @@ def _field_changes(
         status=status, reason=reason, old=rows.old_json(TYPED), basis=pl.when(differs & IS_CURRENT).then(rows.drift())
     )
     return _with_left_over(table, homes, wanted, written, WriteKind.FIELDS)
+
+
+def _held_plans(held: pl.DataFrame, homes: pl.DataFrame, written: pl.DataFrame) -> pl.DataFrame:
+    """Held plans by record key; without one, the plan that we wrote last, or else one that a person made.
+
+    Of several that people made, the one with the smallest id is taken over; the others stay as they are.
+    """
+    named = rows.held_rows(held, TYPED).with_columns(held_is_unnamed=pl.lit(False))
+    ours = written.filter(pl.col("kind") == str(WriteKind.FIELDS)).select("crm", "record_key", our_id="crm_id")
+    living = rows.unnamed_rows(held.filter(~pl.col("is_deleted")), homes, rows.plan_key(pl.col("customer_id")))
+    eligible = living.join(ours, on=["crm", "record_key"], how="left")
+    eligible = eligible.filter(pl.col("crm_id") == pl.coalesce("our_id", "crm_id")).sort("crm_id")
+    first = eligible.unique(["crm", "record_key"], keep="first", maintain_order=True)
+    found = rows.held_rows(first, TYPED).with_columns(held_is_unnamed=pl.lit(True))
+    return pl.concat([named, found.join(named, on=["crm", "record_key"], how="anti")])
 
 
 def _section_changes(
@@ -201,11 +229,9 @@ def _section_hash(body: str) -> pl.Expr:
 
 def _held_sections(held: pl.DataFrame, homes: pl.DataFrame) -> pl.DataFrame:
     """Held sections by record key; where the CRM keeps no key, the account and the section name it."""
-    places = homes.select("customer_id", crm="home_crm", account_crm_id="home_crm_id")
-    unnamed = held.filter(pl.col("record_key").is_null()).join(places, on=["crm", "account_crm_id"])
-    unnamed = unnamed.with_columns(record_key=rows.section_key(pl.col("customer_id"), pl.col("section")))
     named = rows.held_rows(held, ("body",))
-    found = rows.held_rows(unnamed.select(held.columns), ("body",))
+    unnamed = rows.unnamed_rows(held, homes, rows.section_key(pl.col("customer_id"), pl.col("section")))
+    found = rows.held_rows(unnamed, ("body",))
     return pl.concat([named, found.join(named, on=["crm", "record_key"], how="anti")])
 
 

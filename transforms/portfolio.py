@@ -7,6 +7,7 @@ import polars as pl
 
 from models.enums import Band, RenewalWindow, SignalStatus, Stage
 from models.enums import RenewalRisk as Risk
+from models.money import minor_digits, minor_digits_of
 from models.reports import (
     ACCOUNT_COLUMNS,
     BAND_NAMES,
@@ -55,7 +56,7 @@ def renewal_risk(
         as_of: The day that was assessed.
         policy_version: The policy that judged.
         freshness: The store's watermarks: reads ``crm`` and ``until``.
-        troubles: What went wrong in the run.
+        troubles: What went wrong in the run; a part such as ``salesforce pull`` makes that CRM's data stale.
         at_risk_levels: The risks that count as at risk, by the policy.
 
     Returns:
@@ -80,7 +81,7 @@ def renewal_risk(
         blocks=tuple(_block(accounts, currency) for currency in sizes["currency"]),
         accounts=accounts,
         unknowns=_unknowns(accounts),
-        freshness=_freshness(freshness, as_of),
+        freshness=_freshness(freshness, as_of, troubles),
         troubles=tuple(troubles),
     )
 
@@ -241,9 +242,13 @@ def _coverage() -> pl.Expr:
     return pl.concat_str(percent, pl.lit(" % of the score's weight is covered by data"))
 
 
-def _freshness(watermarks: pl.DataFrame, as_of: date) -> pl.DataFrame:
-    """Up to when each CRM's data is whole: its oldest watermark. Stale where it lags the other or the day before."""
+def _freshness(watermarks: pl.DataFrame, as_of: date, troubles: Sequence[Trouble]) -> pl.DataFrame:
+    """Up to when each CRM's data is whole: its oldest watermark.
+
+    Stale where the run could not pull it, where it lags the other CRM, or where not even the day before is whole.
+    """
     ages = watermarks.group_by("crm").agg(pl.col("until").min()).sort("crm")
     day_before = datetime.combine(as_of - timedelta(days=1), time.min, tzinfo=UTC)
+    missed = [trouble.part.removesuffix(" pull") for trouble in troubles if trouble.part.endswith(" pull")]
     lags = pl.col("until") < pl.col("until").max() - STALE_AFTER
-    return ages.with_columns(is_stale=lags | (pl.col("until") < day_before))
+    return ages.with_columns(is_stale=lags | (pl.col("until") < day_before) | pl.col("crm").is_in(missed))

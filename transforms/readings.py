@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from models.enums import SignalStatus
-from models.policy.pack import SignalRule
+from models.policy.signal_rules import SignalRule
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def window_totals(block: CurrencyBlock) -> list[tuple[str, int, str]]:
 def _spec(bars: list[dict[str, object]], ends: list[dict[str, object]]) -> dict[str, object]:
     rows = {"field": "window", "type": "nominal", "sort": [end["window"] for end in ends], "title": None}
     axis = {"domain": False, "ticks": False, "labelPadding": 12}
-    scale = {"type": "linear", "nice": False, "domainMin": 0, "domainMax": 1.3 * max(_number(end) for end in ends)}
+    scale = {"type": "linear", "nice": False, "domainMin": 0, "domainMax": 1.55 * max(_number(end) for end in ends)}
     length = {"field": "amount", "type": "quantitative", "title": None, "axis": None, "scale": scale}
     colour = {
         "field": "band",
@@ -90,7 +90,7 @@ def _spec(bars: list[dict[str, object]], ends: list[dict[str, object]]) -> dict[
         "width": 720,
         "height": {"step": 46},
         "background": None,
-        "padding": {"left": 34, "right": 2, "top": 2, "bottom": 2},
+        "padding": {"left": 34, "right": 24, "top": 2, "bottom": 2},
         "layer": [
             {
                 "data": {"values": bars},

@@ -75,7 +75,7 @@ def _told(report: RenewalRisk) -> dict[str, Any]:
         "unknowns": _unknowns(report.unknowns),
         "sources": [_source(row) for row in report.freshness.iter_rows(named=True)],
         "troubles": [
-            {"part": said.sentence(each.part), "message": said.sentence(each.message)} for each in report.troubles
+            {"part": said.sentence(each.part), "message": said.inert(each.message)} for each in report.troubles
         ],
     }
 

@@ -251,13 +251,14 @@ def _plan_fields(read: pl.DataFrame) -> pl.DataFrame:
 
 
 def _plan_sections(read: pl.DataFrame, names: Names) -> pl.DataFrame:
-    """One row per company with a plan and section with a property, empty ones too: a person may clear one.
+    """One row per section that the portal has a property for, of every company with a plan or with text in one of them.
 
-    The portal keeps no key of a section: it is named by its company.
+    Text without a plan was there before plansync: it comes along, so that the first write sees it. Empty sections come
+    too, since a person may clear one. The portal keeps no key of a section: it is named by its company.
     """
     held = {f"_{name}": section for section, name in fields.SECTION_PROPERTIES.items() if names[f"_{name}"]}
     bodies = (
-        read.filter(pl.col("_plan_key").is_not_null())
+        read.filter(pl.any_horizontal(pl.col("_plan_key", *held).is_not_null()))
         .select("crm", "crm_id", "modified_at", "is_deleted", "merged_into", *held)
         .unpivot(
             on=list(held),

@@ -17,6 +17,7 @@ from integrations.salesforce.soql import select, soql
 from integrations.salesforce.wire import CRM
 from models import frames
 from models.enums import ActivityKind, ActivityOutcome, OpportunityKind, PullObject, TicketPriority, WriteKind
+from models.money import minor_digits_of
 
 WIRE_TYPES: Mapping[Kind, type[pl.DataType]] = {
     Kind.TEXT: pl.String,

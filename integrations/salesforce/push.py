@@ -141,11 +141,15 @@ def outcome_of(effect_key: str, result: Mapping[str, Any]) -> Outcome:
 
 
 def record_of(write: Write, crm_id: str | None, config: SalesforceConfig) -> dict[str, Any]:
-    """One write as a Salesforce record: with its Id if known, else with its key and its parents."""
+    """One write as a Salesforce record: with its Id if known, else with its key and its parents.
+
+    A known plan gets its key, too: one that a person made has none, and its sections find it by that key.
+    """
     record: dict[str, Any] = {"attributes": {"type": SOBJECTS[write.kind]}}
-    if crm_id is not None:
-        return {**record, "id": crm_id, **_changed(write, config)}
-    return {**record, KEY_FIELD: write.record_key, **_parents(write), **_changed(write, config)}
+    key = {KEY_FIELD: write.record_key}
+    if crm_id is None:
+        return {**record, **key, **_parents(write), **_changed(write, config)}
+    return {**record, "id": crm_id, **(key if write.kind is WriteKind.FIELDS else {}), **_changed(write, config)}
 
 
 def _parents(write: Write) -> dict[str, Any]:
@@ -157,7 +161,8 @@ def _parents(write: Write) -> dict[str, Any]:
 def _changed(write: Write, config: SalesforceConfig) -> dict[str, Any]:
     values = write.values
     if write.kind is WriteKind.FIELDS:
-        return {"Account__c": write.account_crm_id, **_named(values, PLAN_NAMES)}
+        names = PLAN_NAMES | (NAME_OF_NEW_PLAN if _is_new(write) else {})
+        return {"Account__c": write.account_crm_id, **_named(values, names)}
     if write.kind is WriteKind.SECTIONS:
         return _named(values, SECTION_NAMES)
     if write.action is WriteAction.CLOSE:
@@ -165,8 +170,9 @@ def _changed(write: Write, config: SalesforceConfig) -> dict[str, Any]:
     return {**_named(values, TASK_NAMES), **_priority(values), **_owner(write, config)}
 
 
+NAME_OF_NEW_PLAN = {"customer_name": "Name"}
+"""Later the name is people's."""
 PLAN_NAMES = {
-    "customer_name": "Name",
     "health_score": "Health_Score__c",
     "health_band": "Health_Band__c",
     "renewal_date": "Renewal_Date__c",

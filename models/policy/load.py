@@ -1,6 +1,5 @@
 """Reads policy packs. A company's pack says only what differs; the rest comes from ``default.yaml``."""
 
-import copy
 import difflib
 import json
 import re
@@ -38,14 +37,12 @@ def load_policy(path: Path | None = None) -> Policy:
     Raises:
         PolicyError: The file cannot be read, is not YAML, or says something that no pack may say.
     """
-    packs = [_Pack(DEFAULT_PACK)] if path is None else [_Pack(path), _Pack(DEFAULT_PACK)]
-    content = copy.deepcopy(packs[-1].content)
-    if path is not None:
-        content = _merged(content, packs[0].content)
+    default = _Pack(DEFAULT_PACK)
+    pack = default if path is None else _Pack(path)
     try:
-        return Policy.model_validate(content)
+        return Policy.model_validate(_merged(default.content, pack.content))
     except ValidationError as error:
-        raise _explained(packs, error) from error
+        raise _explained(pack, error) from error  # the default is sound: what is wrong stands in the company's pack
 
 
 def schema_text() -> str:
@@ -81,18 +78,17 @@ class _Pack:
             seen.add(key.value)
             self._refuse_repeated_keys(value, (*above, key.value))
 
-    def located(self, place: Sequence[str | int], wrong: str) -> tuple[int, int]:
-        """How well this file knows ``place``, and the line: of the value ``wrong`` below it if there, else of its
-        last known part.
-        """
+    def line(self, place: Sequence[str | int], wrong: str) -> int:
+        """The line of ``place``, as far as this file has it; of the value ``wrong`` inside of it, if there is one."""
         node: yaml.Node = self.root
-        line, depth = 1, 0
+        line = 1
         for part in place:
             step = _child(node, part)
             if step is not None:
-                line, node, depth = step[0], step[1], depth + 1
-        named = next((scalar for scalar in _scalars(node) if scalar.value == wrong), None)
-        return (depth, line) if named is None else (depth + 1, named.start_mark.line + 1)
+                line, node = step
+        inside = (scalar for scalar in _scalars(node) if scalar.value == wrong)
+        named = next(inside, None)
+        return line if named is None else named.start_mark.line + 1
 
 
 def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
@@ -125,12 +121,11 @@ def _merged(under: Any, over: Any) -> Any:
     return kept | changed
 
 
-def _explained(packs: Sequence[_Pack], error: ValidationError) -> PolicyError:
+def _explained(pack: _Pack, error: ValidationError) -> PolicyError:
     first = error.errors()[0]
     place = [part for part in first["loc"] if part != "[key]"]
     wrong = _wrong_name(first, place)
-    sightings = [(*pack.located(place, wrong), pack) for pack in packs]
-    _, line, pack = max(sightings, key=lambda sighting: sighting[0])  # the company's pack where both know the place
+    line = pack.line(place, wrong)
     nearest = difflib.get_close_matches(wrong, _valid_names(first, place), n=1, cutoff=0.5)
     return PolicyError(pack.path, line, ".".join(map(str, place)), _problem(first), nearest[0] if nearest else None)
 

@@ -12,254 +12,25 @@ from decimal import Decimal
 from string import Formatter
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.enums import (
-    ActivityOutcome,
-    Band,
-    EngagementModel,
-    PlanType,
-    RenewalRisk,
-    RenewalWindow,
-    StakeholderRole,
-    TaskPriority,
-    TicketPriority,
+from models.enums import ActivityOutcome, Band, EngagementModel, PlanType, RenewalRisk, RenewalWindow, TaskPriority
+from models.policy.signal_rules import (
+    BadStatus,
+    Block,
+    Percent,
+    Ruled,
+    RuleId,
+    SignalName,
+    Signals,
+    Source,
+    known,
+    ordered,
 )
-from models.enums import SignalStatus as Status
 
-RuleId = Annotated[str, StringConstraints(pattern=r"^(R-\d{3}|X\d{1,2}|A\d{1,2})$")]
-Source = Annotated[str, StringConstraints(pattern=r"^(\d{3}|choice|vendor)$")]
-Percent = Annotated[int, Field(ge=0, le=100)]
-BadStatus = Literal[Status.AT_RISK, Status.CRITICAL]
 SegmentName = Literal["enterprise", "mid_market", "smb"]
-SignalName = Literal[
-    "champion_unresponsive",
-    "engagement_silence",
-    "feature_breadth",
-    "has_sponsor_engagement",
-    "login_frequency",
-    "login_recency",
-    "milestone_overdue",
-    "missed_checkins",
-    "nps",
-    "single_threaded",
-    "sponsor_named",
-    "stakeholder_left",
-    "ticket_escalation",
-    "ticket_load",
-    "ticket_sentiment",
-    "usage_below_baseline",
-    "usage_drop",
-]
 TEMPLATE_FIELDS = ("customer", "reason", "renewal_date", "notice_date", "candidates")
-
-
-class Block(BaseModel):
-    """A part of a pack: unknown keys are refused, values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Ruled(Block):
-    """A part that says where its values come from."""
-
-    rule_ids: Annotated[tuple[RuleId, ...], Field(min_length=1)]
-    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
-
-
-def _known(name: str, names: tuple[str, ...], what: str) -> None:
-    if name not in names:
-        raise PydanticCustomError("unknown_name", "{what} '{name}' is unknown", _unknown(what, name, names))
-
-
-def _unknown(what: str, name: str, names: tuple[str, ...]) -> dict[str, object]:
-    return {"what": what, "name": name, "known": list(names)}
-
-
-def _ordered(larger: int, smaller: int, text: str) -> None:
-    if larger < smaller:
-        raise PydanticCustomError("not_ordered", "{text}", {"text": text})
-
-
-class SignalRule(Ruled):
-    """What every signal has: a title for people, and whether it is watched at all."""
-
-    title: str
-    is_enabled: bool = True
-
-
-class LoginFrequency(SignalRule):
-    """At risk after ``weeks`` full weeks in a row with fewer than ``min_per_week`` logins, critical after
-    ``silent_weeks`` without any.
-    """
-
-    min_per_week: PositiveInt
-    weeks: Annotated[int, Field(ge=1, le=12)]
-    silent_weeks: Annotated[int, Field(ge=1, le=12)]
-
-
-class Days(SignalRule):
-    """Days since something last happened: at risk when reached, critical when reached (null: never)."""
-
-    at_risk_days: PositiveInt
-    critical_days: PositiveInt | None = None
-
-    @model_validator(mode="after")
-    def _critical_is_later(self) -> Self:
-        _ordered(self.critical_days or self.at_risk_days, self.at_risk_days, "critical_days is below at_risk_days")
-        return self
-
-
-class UsageDrop(SignalRule):
-    """Fall of the last ``weeks`` full weeks against as many before, of which ``min_baseline_weeks`` saw use."""
-
-    weeks: Annotated[int, Field(ge=1, le=8)]
-    at_risk_pct: Percent
-    critical_pct: Percent
-    min_baseline_weeks: PositiveInt
-
-    @model_validator(mode="after")
-    def _critical_is_deeper(self) -> Self:
-        _ordered(self.critical_pct, self.at_risk_pct, "critical_pct is below at_risk_pct")
-        _ordered(self.weeks, self.min_baseline_weeks, "min_baseline_weeks is more than weeks")
-        return self
-
-
-class UsageBelowBaseline(SignalRule):
-    """Each of the last ``weeks`` full weeks under ``threshold_pct`` of the mean of the ``baseline_weeks`` before
-    them.
-    """
-
-    threshold_pct: Percent
-    weeks: Annotated[int, Field(ge=1, le=4)]
-    baseline_weeks: Annotated[int, Field(ge=1, le=12)]
-    min_baseline_weeks: PositiveInt
-
-    @model_validator(mode="after")
-    def _baseline_is_filled(self) -> Self:
-        _ordered(self.baseline_weeks, self.min_baseline_weeks, "min_baseline_weeks is more than baseline_weeks")
-        return self
-
-
-class FeatureBreadth(SignalRule):
-    """Features used in the last ``weeks`` full weeks; ``core_features`` do not count."""
-
-    healthy_min: PositiveInt
-    at_risk_min: PositiveInt
-    weeks: Annotated[int, Field(ge=1, le=12)]
-    core_features: tuple[str, ...]
-
-    @model_validator(mode="after")
-    def _healthy_is_more(self) -> Self:
-        _ordered(self.healthy_min, self.at_risk_min, "healthy_min is below at_risk_min")
-        return self
-
-
-class TicketLoad(SignalRule):
-    """At risk when ``weeks`` weeks brought ``min_tickets`` or more, and ``rise_pct`` more than the mean of
-    ``baseline_weeks`` before.
-    """
-
-    weeks: Annotated[int, Field(ge=1, le=8)]
-    baseline_weeks: Annotated[int, Field(ge=1, le=26)]
-    rise_pct: NonNegativeInt
-    min_tickets: PositiveInt
-
-
-class TicketEscalation(SignalRule):
-    """Critical while an escalated ticket is open, at risk while one of ``at_risk_priorities`` is."""
-
-    at_risk_priorities: tuple[TicketPriority, ...]
-
-
-class TicketSentiment(SignalRule):
-    """Mean rating of tickets and CSAT answers over ``weeks`` weeks; ``min_answers`` or more are needed."""
-
-    healthy_min_pct: Percent
-    at_risk_min_pct: Percent
-    weeks: Annotated[int, Field(ge=1, le=26)]
-    min_answers: PositiveInt
-
-    @model_validator(mode="after")
-    def _healthy_is_more(self) -> Self:
-        _ordered(self.healthy_min_pct, self.at_risk_min_pct, "healthy_min_pct is below at_risk_min_pct")
-        return self
-
-
-class Count(SignalRule):
-    """A number of bad things: at risk when reached, critical when reached (null: never)."""
-
-    at_risk_count: PositiveInt
-    critical_count: PositiveInt | None = None
-
-
-class MissedCheckins(Count):
-    """Meetings missed in a row, the last of them within ``lookback_days``."""
-
-    lookback_days: PositiveInt
-
-
-class SponsorNamed(SignalRule):
-    unnamed_status: BadStatus
-
-
-class StakeholderLeft(SignalRule):
-    """A gone and unreplaced holder of a key role: critical for ``critical_roles``; at risk ``recent_days`` long even
-    if replaced.
-    """
-
-    key_roles: tuple[StakeholderRole, ...]
-    critical_roles: tuple[StakeholderRole, ...]
-    recent_days: PositiveInt
-
-
-class SingleThreaded(SignalRule):
-    min_contacts: Annotated[int, Field(ge=2)]
-    window_days: PositiveInt
-
-
-class Nps(SignalRule):
-    healthy_min: Annotated[int, Field(ge=0, le=10)]
-    at_risk_min: Annotated[int, Field(ge=0, le=10)]
-    window_days: PositiveInt
-
-    @model_validator(mode="after")
-    def _healthy_is_more(self) -> Self:
-        _ordered(self.healthy_min, self.at_risk_min, "healthy_min is below at_risk_min")
-        return self
-
-
-class Signals(Block):
-    """Every signal, each with its own threshold (R-153)."""
-
-    champion_unresponsive: Days
-    engagement_silence: Days
-    feature_breadth: FeatureBreadth
-    has_sponsor_engagement: Days
-    login_frequency: LoginFrequency
-    login_recency: Days
-    milestone_overdue: Count
-    missed_checkins: MissedCheckins
-    nps: Nps
-    single_threaded: SingleThreaded
-    sponsor_named: SponsorNamed
-    stakeholder_left: StakeholderLeft
-    ticket_escalation: TicketEscalation
-    ticket_load: TicketLoad
-    ticket_sentiment: TicketSentiment
-    usage_below_baseline: UsageBelowBaseline
-    usage_drop: UsageDrop
-
-    def rule(self, name: str) -> SignalRule:
-        """The block of one signal."""
-        found: SignalRule = getattr(self, name)
-        return found
-
-    @property
-    def enabled(self) -> tuple[str, ...]:
-        """Names of the signals that are watched, in alphabetical order."""
-        return tuple(sorted(name for name in type(self).model_fields if self.rule(name).is_enabled))
 
 
 class Feeds(Ruled):
@@ -287,8 +58,8 @@ class Points(Ruled):
 
     @model_validator(mode="after")
     def _falls(self) -> Self:
-        _ordered(self.healthy, self.at_risk, "at_risk is above healthy")
-        _ordered(self.at_risk, self.critical, "critical is above at_risk")
+        ordered(self.healthy, self.at_risk, "at_risk is above healthy")
+        ordered(self.at_risk, self.critical, "critical is above at_risk")
         return self
 
 
@@ -300,7 +71,7 @@ class Bands(Ruled):
 
     @model_validator(mode="after")
     def _green_is_higher(self) -> Self:
-        _ordered(self.green_min, self.yellow_min, "green_min is below yellow_min")
+        ordered(self.green_min, self.yellow_min, "green_min is below yellow_min")
         return self
 
 
@@ -312,7 +83,7 @@ class Rating(Ruled):
     @model_validator(mode="after")
     def _rises(self) -> Self:
         for smaller, larger in zip(self.lowest_scores, self.lowest_scores[1:], strict=False):
-            _ordered(larger, smaller, "lowest_scores must rise")
+            ordered(larger, smaller, "lowest_scores must rise")
         return self
 
 
@@ -345,7 +116,7 @@ class Health(Block):
     @model_validator(mode="after")
     def _profiles_exist(self) -> Self:
         for name in (self.default_profile, *self.profile_by_segment.values()):
-            _known(name, tuple(self.profiles), "profile")
+            known(name, tuple(self.profiles), "profile")
         return self
 
 
@@ -368,7 +139,7 @@ class Money(Ruled):
 
     @model_validator(mode="after")
     def _currency_is_listed(self) -> Self:
-        _known(self.currency, tuple(self.currencies), "currency")
+        known(self.currency, tuple(self.currencies), "currency")
         return self
 
 
@@ -428,8 +199,8 @@ class RenewalWindows(Ruled):
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
-        _ordered(self.d60_days, self.d30_days, "d60_days is below d30_days")
-        _ordered(self.d90_days, self.d60_days, "d90_days is below d60_days")
+        ordered(self.d60_days, self.d30_days, "d60_days is below d30_days")
+        ordered(self.d90_days, self.d60_days, "d90_days is below d60_days")
         return self
 
 
@@ -492,7 +263,7 @@ class Playbook(Ruled):
     def _placeholders_are_known(self) -> Self:
         for text in (self.subject, self.body):
             for field in template_parts(text)[1::2]:
-                _known(field, TEMPLATE_FIELDS, "placeholder")
+                known(field, TEMPLATE_FIELDS, "placeholder")
         return self
 
 
@@ -540,7 +311,7 @@ class Policy(Block):
     def _weighted_signals_are_enabled(self) -> Self:
         weighted = {signal for profile in self.health.profiles.values() for signal in profile.weights}
         for signal in sorted(weighted):
-            _known(signal, self.signals.enabled, "weighted signal")
+            known(signal, self.signals.enabled, "weighted signal")
         return self
 
     @property

@@ -77,6 +77,51 @@ def test_a_section_that_a_person_edited_is_listed_and_left_alone(house: House) -
     assert held["Body__c"] == "In our own words."
 
 
+def salesforce_rows(house: House, query: str) -> list[dict]:
+    return house.salesforce("GET", "/query", q=query)["records"]
+
+
+def test_a_plan_that_a_person_made_is_taken_over_with_what_hangs_below_it(house: House) -> None:
+    plans = "SELECT Id, Name, Account__c, Plansync_Key__c FROM Success_Plan__c"
+    items = "SELECT Id, Success_Plan__c FROM Success_Plan_Item__c ORDER BY Id"
+    made = {row["Account__c"]: row for row in salesforce_rows(house, plans)}
+    hanging = salesforce_rows(house, items)
+    assert made
+    assert hanging
+    assert {row["Plansync_Key__c"] for row in made.values()} == {None}
+    told = house.run()
+    held = salesforce_rows(house, plans)
+    accounts = [row["Account__c"] for row in held]
+    assert len(accounts) == len(set(accounts)) > len(made)
+    kept = {row["Account__c"]: row for row in held if row["Account__c"] in made}
+    assert {account: (row["Id"], row["Name"]) for account, row in kept.items()} == {
+        account: (row["Id"], row["Name"]) for account, row in made.items()
+    }
+    taken = {row["Id"] for row in kept.values() if row["Plansync_Key__c"]}
+    assert len(taken) == told["changes_by_crm"]["salesforce"]["fields"]["update"] > 0
+    assert salesforce_rows(house, items) == hanging
+    sections = salesforce_rows(house, "SELECT Success_Plan__c FROM Success_Plan_Section__c")
+    assert taken <= {row["Success_Plan__c"] for row in sections}
+    house.forget_requests()
+    assert written(house.run()) == QUIET
+    assert house.write_calls() == 0
+
+
+def test_text_that_stood_in_a_section_before_the_first_run_is_listed_and_left_alone(house: House) -> None:
+    section, companies = "plansync_section_business_goals", "/crm/objects/2026-09/companies"
+    known = house.hubspot("GET", companies, limit="100", properties="salesforceaccountid")["results"]
+    alone = [row["id"] for row in known if not row["properties"]["salesforceaccountid"]]
+    inputs = [{"id": one, "properties": {section: f"What {one} wants."}} for one in alone]
+    house.hubspot("POST", f"{companies}/batch/update", {"inputs": inputs})
+    for _ in range(2):
+        told = house.run()
+        held = house.hubspot("GET", companies, limit="100", properties=f"{section},plansync_key")["results"]
+        mine = [row for row in held if row["id"] in alone]
+        assert {row["id"]: row["properties"][section] for row in mine} == {one: f"What {one} wants." for one in alone}
+        assert told["changes"]["contested"] == sum(bool(row["properties"]["plansync_key"]) for row in mine) > 0
+    assert written(told) == QUIET | {"contested": told["changes"]["contested"]}
+
+
 def open_tasks(house: House, crm: str) -> pl.DataFrame:
     return house.read("tasks").filter(
         pl.col("crm") == crm, pl.col("record_key").is_not_null(), ~pl.col("is_closed"), ~pl.col("is_deleted")

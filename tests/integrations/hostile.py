@@ -64,7 +64,7 @@ PAYLOADS = [
 
 
 def hostile_report(texts: Sequence[str] = PAYLOADS) -> RenewalRisk:
-    """A report in which every free text is one of ``texts``: names, owners, reasons, tasks, sources, currencies, troubles.
+    """A report in which every free text is one of ``texts``: names, owners, reasons, tasks, currencies, troubles.
 
     The texts reach the frames behind the transform's own cleaning, as they would if it were ever forgotten.
     """
@@ -78,7 +78,7 @@ def hostile_report(texts: Sequence[str] = PAYLOADS) -> RenewalRisk:
         *[column.alias(name) for name in free], *[pl.concat_list(column, column).alias(name) for name in lists]
     )
     unknowns = filled.select(pl.lit("disputed").alias("kind"), column.alias("detail"), pl.all())
-    blocks = tuple(_block(report.blocks[0], _encodable(text)) for text in texts[:6])  # a chart each: a few will do
+    blocks = tuple(_block(report.blocks[0], _encodable(text)) for text in texts[:6])
     return RenewalRisk(
         as_of=report.as_of,
         policy_version=texts[0],

@@ -108,7 +108,7 @@ def test_the_same_report_gives_the_same_bytes() -> None:
 
 def test_the_headline_says_how_much_and_who() -> None:
     words = Page(renewal_risk_page(drawn_report())).words
-    assert "USD 6,000.50 55 % of the 11,000.51 up for renewal" in words.replace("11,000.50", "11,000.51")
+    assert "USD 6,000.50 55 % of the 11,000.50 up for renewal" in words
     assert "Needs action this week 6,000.50 3 customers" in words
     assert "1 more customer at risk without an ARR on record" in words
     order = [

@@ -347,6 +347,21 @@ def test_plans_ride_on_their_companies(portal: Portal) -> None:
     assert back.equals(written)
 
 
+def test_text_in_a_section_comes_along_before_there_is_a_plan(portal: Portal) -> None:
+    written, _ = companies(portal, {"plansync_section_business_goals": "A person's words."}, {})
+    client = portal.hubspot()
+    full = list(client.pull(PullObject.ACCOUNTS, FULL))
+    changed = list(client.pull(PullObject.ACCOUNTS, Window(instant(0) - timedelta(days=1), NOW)))
+    for pages in (full, changed):
+        assert not any("plan_fields" in page.rows for page in pages)
+        sections = rows_of(pages, "plan_sections")
+        assert sections["account_crm_id"].unique().to_list() == [written]
+        assert sections["record_key"].null_count() == sections.height == 6
+        assert sections.drop_nulls("body").select("crm_id", "body").rows() == [
+            (f"{written}:business_goals", "A person's words.")
+        ]
+
+
 # -- mapping ----------------------------------------------------------------------------------------------------------
 
 

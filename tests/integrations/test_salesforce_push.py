@@ -66,6 +66,19 @@ def test_a_new_plan_names_its_key_and_account() -> None:
     }
 
 
+def test_a_known_plan_keeps_its_name_and_gets_the_key_by_which_its_sections_find_it() -> None:
+    known = write(WriteKind.FIELDS, 1, WriteAction.UPDATE, "a00X")
+    assert push.record_of(known, "a00X", CONFIG) == {
+        "attributes": {"type": "Success_Plan__c"},
+        "id": "a00X",
+        "Plansync_Key__c": known.record_key,
+        "Account__c": "0011",
+        "Health_Score__c": 71.5,
+        "Health_Band__c": "yellow",
+        "Renewal_Date__c": "2027-02-19",
+    }
+
+
 def test_a_new_section_names_its_plan_by_key_and_a_known_one_does_not() -> None:
     made = write(WriteKind.SECTIONS, 1)
     assert push.record_of(made, None, CONFIG)["Success_Plan__r"] == {"Plansync_Key__c": made.plan_key}

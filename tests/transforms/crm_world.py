@@ -63,7 +63,7 @@ class World:
             self._write(row, json.loads(row["payload"]), as_of)
         return planned.height
 
-    def person(self, kind: str, record_key: str, **edits: Any) -> None:
+    def person(self, kind: str, record_key: str, /, **edits: Any) -> None:
         """A person edits a record."""
         self.ticks += 1
         self.held[kind][record_key] |= {**edits, "modified_at": START + timedelta(minutes=self.ticks)}
@@ -83,16 +83,17 @@ class World:
         assert before is None or before["effect_key"] != row["effect_key"], "the ledger would not write this again"
         self.ticks += 1
         crm_id = row["crm_id"] or f"{kind}-{len(self.held[kind])}"
-        held = self.held[kind].setdefault(
-            key,
-            {"crm": row["crm"], "crm_id": crm_id, "account_crm_id": row["account_crm_id"], "record_key": key}
-            | {"is_deleted": False, "is_closed": False},
-        )
+        known = next((name for name, record in self.held[kind].items() if record["crm_id"] == crm_id), None)
+        blank = {"crm": row["crm"], "crm_id": crm_id, "account_crm_id": row["account_crm_id"], "record_key": key}
+        held = blank | {"is_deleted": False, "is_closed": False} | (self.held[kind].pop(known) if known else {})
+        self.held[kind][key] = held
+        if kind == "fields":
+            held["record_key"] = key
         if row["action"] == "create":
             assert before is None
         held |= {name: value for name, value in values.items() if name in VALUES[kind] and not _unset(name, value)}
         held |= {"modified_at": START + timedelta(minutes=self.ticks)}
-        held["is_closed"] = held["is_closed"] or row["action"] == "close"
+        held["is_closed"] = held.get("is_closed", False) or row["action"] == "close"
         if self.wraps and "body" in values:
             held["body"] = wrapped(values["body"])
         self.written[key] = {

@@ -29,7 +29,7 @@ RECORDS: dict[str, type[dy.Schema]] = {
 
 
 class Portfolio:
-    """Customers ``a`` to ``c`` (or those named) and whatever is drawn of them; ``account_crm_id`` is drawn as ``of``."""
+    """Customers by name and whatever is drawn of them; ``account_crm_id`` is drawn as ``of``."""
 
     def __init__(
         self, names: str = "a", *, accounts: str = "", customers: str = "", **drawn: str | pl.DataFrame
@@ -86,7 +86,7 @@ class Portfolio:
 
 
 def used(name: str, weeks: list[int], feature: str = "login", last: date = LAST_WEEK) -> str:
-    """Usage rows of one customer, a number of events a week, on the Wednesdays up to the last full week; newest last."""
+    """Usage rows of one customer: events a week, on Wednesdays up to the last full week, newest last."""
     days = [last - timedelta(weeks=back) for back in reversed(range(len(weeks)))]
     rows = zip(days, weeks, strict=True)
     return "\n".join(f"salesforce:{name} | {day} | {feature} | {count}" for day, count in rows if count)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import frames, keys
-from tests.transforms.crm_world import World
+from tests.transforms.crm_world import START, World
 from tests.transforms.drawn import drawn
 from transforms.changes import normalised_text, plan_fields_desired
 
@@ -132,10 +132,10 @@ def test_text_that_a_person_wrote_before_us_is_contested_with_or_without_a_key()
     made.held["sections"]["x"] = {**row, "is_deleted": False, "record_key": None, "body": "A person's"}
     found = made.diff(wanted(sections=sections(("zeta", "business_goals", "Ours"))), TODAY)
     assert found.select("status", "crm_id").rows() == [("contested", "h1:business_goals")]
-    made.held["sections"]["x"]["body"] = " "
-    assert made.diff(wanted(sections=sections(("zeta", "business_goals", "Ours"))), TODAY)["status"].to_list() == [
-        "planned"
-    ]
+    for nothing in (" ", None):
+        made.held["sections"]["x"]["body"] = nothing
+        found = made.diff(wanted(sections=sections(("zeta", "business_goals", "Ours"))), TODAY)
+        assert found["status"].to_list() == ["planned"]
 
 
 def test_typed_fields_are_ours(world: World) -> None:
@@ -156,6 +156,89 @@ def test_a_plan_that_a_person_deleted_is_not_made_again(world: World) -> None:
     assert changes.filter(pl.col("status") == "contested")["record_key"].sort().to_list() == sorted(
         [key("plan", "acme"), GOALS]
     )
+
+
+PLAN = key("plan", "acme")
+PLAN_DUE = wanted(plan_fields=fields(("acme", 71.6, "yellow", None)))
+
+
+def made_by_people(plans: str) -> World:
+    """A world whose Salesforce holds these plans; ``ours`` in ``record_key`` is the key of acme's."""
+    rows = drawn(plans, frames.PlanFields, crm="salesforce", modified_at=START).to_dicts()
+    made = World()
+    made.held["fields"] = {
+        row["crm_id"]: row | {"record_key": PLAN if row["record_key"] == "ours" else row["record_key"]} for row in rows
+    }
+    return made
+
+
+@pytest.mark.parametrize(
+    ("plans", "expected"),
+    [
+        ("crm_id | account_crm_id | is_deleted | record_key\n p1 | s1 | no  |", ("update", "planned", "p1")),
+        ("crm_id | account_crm_id | is_deleted | record_key\n p1 | s1 | yes |", ("create", "planned", None)),
+        ("crm_id | account_crm_id | is_deleted | record_key\n p1 | s2 | no  |", ("create", "planned", None)),
+        ("crm_id | account_crm_id | is_deleted | record_key\n p1 | s1 | no  | else", ("create", "planned", None)),
+        (
+            """crm_id | account_crm_id | is_deleted | record_key
+               p9     | s1             | no         |
+               p1     | s1             | yes        |
+               p3     | s1             | no         |
+               p2     | s2             | no         |""",
+            ("update", "planned", "p3"),
+        ),
+        (
+            """crm_id | account_crm_id | is_deleted | record_key
+               p1     | s1             | no         |
+               p2     | s1             | no         | ours""",
+            ("update", "planned", "p2"),
+        ),
+        (
+            """crm_id | account_crm_id | is_deleted | record_key
+               p1     | s1             | no         |
+               p2     | s1             | yes        | ours""",
+            ("update", "contested", "p2"),
+        ),
+    ],
+    ids=["one", "deleted", "of another account", "of another customer", "the first of two", "beside ours", "ours gone"],
+)
+def test_a_plan_that_a_person_made_is_taken_over(plans: str, expected: tuple[str, str, str | None]) -> None:
+    found = made_by_people(plans).diff(PLAN_DUE, TODAY)
+    assert found.select("action", "status", "crm_id").rows() == [expected]
+    assert ("customer_name" in json.loads(found["payload"][0])) == (expected[0] == "create")
+
+
+def test_a_plan_is_taken_over_once_and_the_others_stay_as_they_are() -> None:
+    made = made_by_people("""crm_id | account_crm_id | is_deleted | health_score | health_band
+                             p1     | s1             | no         | 71.6         | yellow
+                             p2     | s1             | no         | 12           | red""")
+    changes = made.night(PLAN_DUE, TODAY)
+    assert changes["reason"].to_list() == ["the account has a plan that a person made: it is kept from now on"]
+    assert json.loads(changes["old"][0]) == {"health_band": "yellow", "health_score": 71.6, "renewal_date": None}
+    assert {row["crm_id"]: row["record_key"] for row in made.held["fields"].values()} == {"p1": PLAN, "p2": None}
+    assert statuses(made.night(PLAN_DUE, NEXT)) == [("fields", "update", "unchanged")]
+    assert made.held["fields"]["p2"]["health_score"] == 12
+
+
+def test_a_plan_not_seen_since_we_made_it_is_not_traded_for_a_person_s() -> None:
+    made = World()
+    made.night(PLAN_DUE, TODAY)
+    ours = made.held["fields"].pop(PLAN)
+    made.held["fields"]["p0"] = ours | {"crm_id": "p0", "record_key": None}
+    assert made.diff(PLAN_DUE, NEXT).select("status", "crm_id").rows() == [("unchanged", ours["crm_id"])]
+
+
+def test_a_plan_that_lost_its_key_gets_it_again(world: World) -> None:
+    for _ in range(2):
+        world.person("fields", PLAN, record_key=None)
+        changes = world.night(FULL, NEXT).filter(pl.col("record_key") == PLAN)
+        assert changes.select("status", "reason").rows() == [("planned", "the plan lost its key")]
+        assert world.held["fields"][PLAN]["record_key"] == PLAN
+
+
+def test_a_customer_s_new_name_changes_nothing(world: World) -> None:
+    renamed = FULL["plan_fields"].with_columns(customer_name=pl.lit("Other"))
+    assert world.diff({**FULL, "plan_fields": renamed}, NEXT).filter(pl.col("status") != "unchanged").is_empty()
 
 
 @pytest.mark.parametrize("edit", [{"is_closed": True}, {"is_deleted": True}])

@@ -1,6 +1,7 @@
 """Tasks from triggers: which, for whom, in what words, and that a quiet night changes none of them."""
 
 import random
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,8 +15,8 @@ from tests.tables import frame
 from tests.transforms.portfolio_facts import POLICY, TODAY, Portfolio, usage, used
 
 NAMES = "a b c d e f"
-TIERS = "customer_id | name | arr_minor | currency\n" + "\n".join(
-    f"{name} | Firm {name} | 6000000 | USD" for name in "abcdef"
+TIERS = "\n".join(
+    ["customer_id | name | arr_minor | currency", *[f"{name} | Firm {name} | 6000000 | USD" for name in "abcdef"]]
 )
 
 
@@ -54,8 +55,12 @@ def test_renewal_windows_call_for_their_tasks() -> None:
 
 
 def test_a_plan_that_nobody_agreed_raises_one_task() -> None:
-    portfolio = Portfolio("a b", customers=TIERS[: TIERS.index("c |")], accounts="crm_id | renewal_date\na | 2028-01-01\nb | 2028-01-01",
-                          plan_items="of | kind | title\nb | outcome | Halve it\na | risk | Budget")  # fmt: skip
+    portfolio = Portfolio(
+        "a b",
+        customers=TIERS[: TIERS.index("c |")],
+        accounts="crm_id | renewal_date\na | 2028-01-01\nb | 2028-01-01",
+        plan_items="of | kind | title\nb | outcome | Halve it\na | risk | Budget",
+    )
     task = portfolio.assessed()["tasks"].row(0, named=True)
     assert raised(portfolio) == [("a", "plan_not_agreed")]
     assert task["record_key"] == record_key("task", "plan_not_agreed", "a", "not_agreed")
@@ -84,47 +89,77 @@ def test_every_signal_trigger_that_fires_is_answered() -> None:
     assert unanswered == {"feature_breadth", "has_sponsor_engagement", "login_recency"}
 
 
+class Dice:
+    """Draws rows of any kind for any customer; nothing happens on the days that are compared."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.one = self.random.choice
+
+    def day(self, least: int = 0, most: int = 200) -> str:
+        return str(TODAY - timedelta(days=self.random.randint(least, most)))
+
+    def ahead(self) -> str:
+        return str(TODAY + timedelta(days=self.random.randint(7, 150))) if self.random.random() < 0.7 else ""
+
+    def table(self, head: str, row: Callable[[], tuple[object, ...]], prefix: str = "") -> str:
+        """Up to six rows a customer."""
+        names = [f"{prefix}{name}" for name in "abcdef" for _ in range(self.random.randint(0, 6))]
+        return "\n".join([head, *[" | ".join(map(str, (name, *row()))) for name in names]])
+
+    def answer(self) -> str:
+        return self.one(["yes", "no"])
+
+    def accounts(self) -> str:
+        rows = [f"{name} | {self.ahead()} | {self.ahead()}" for name in "abcdef"]
+        return "\n".join(["crm_id | renewal_date | contract_end_date", *rows])
+
+    def contacts(self) -> str:
+        rows = ["of | crm_id | name | email | role | has_left | created_at"]
+        for name in "abcdef":
+            for number in range(3):
+                role = self.one(["executive_sponsor", "champion", "day_to_day", ""])
+                left = self.one(["yes", "no", ""])
+                rows.append(f"{name} | p{name}{number} | P | {number}@{name}.ex | {role} | {left} | {self.day()}")
+        return "\n".join(rows)
+
+    def activity(self) -> tuple[object, ...]:
+        contact = f"p{self.one('abcdef')}{self.one('012')}"
+        outcome = self.one(["completed", "no_show", "unknown"])
+        return contact, self.one(["meeting", "call", "email"]), outcome, self.one(["yes", "no", ""]), self.day()
+
+    def usage(self) -> pl.DataFrame:
+        features = ("login", "x", "y", "z")
+        weeks = [(name, [self.one([0, 1, 2, 9]) for _ in range(30)], each) for name in "abcdef" for each in features]
+        return usage(*[used(*drawn) for drawn in weeks])
+
+
 def drawn_portfolio(seed: int) -> Portfolio:
-    """Six customers of which anything may be known; nothing happens on the days that are compared."""
-    dice = random.Random(seed)
-
-    def some(most: int) -> range:
-        return range(dice.randint(0, most))
-
-    def day(least: int = 0, most: int = 200) -> str:
-        return str(TODAY - timedelta(days=dice.randint(least, most)))
-
-    def ahead() -> str:
-        return str(TODAY + timedelta(days=dice.randint(7, 150))) if dice.random() < 0.7 else ""
-
-    def table(head: str, row: Any) -> str:
-        return "\n".join([head, *[f"{name} | {row()}" for name in "abcdef" for _ in some(6)]])
-
-    roles = ["executive_sponsor", "champion", "day_to_day", ""]
-    people = [
-        f"{name} | p{name}{number} | P{number} | p{number}@{name}.ex | {dice.choice(roles)} | {dice.choice(['yes', 'no', ''])} | {day()}"
-        for name in "abcdef"
-        for number in range(3)
-    ]
+    """Six customers of which anything may be known."""
+    dice = Dice(seed)
+    ticket = "of | opened_at | is_closed | is_escalated | priority | satisfaction_pct"
     return Portfolio(
         NAMES,
         customers=TIERS,
-        accounts="\n".join(["crm_id | renewal_date | contract_end_date", *[f"{name} | {ahead()} | {ahead()}" for name in "abcdef"]]),
-        contacts="\n".join(["of | crm_id | name | email | role | has_left | created_at", *people]),
-        activities=table(
-            "of | contact_crm_id | kind | outcome | is_inbound | occurred_at",
-            lambda: " | ".join([f"p{dice.choice('abcdef')}{dice.randint(0, 2)}", dice.choice(["meeting", "call", "email"]),
-                                dice.choice(["completed", "no_show", "unknown"]), dice.choice(["yes", "no", ""]), day()]),
+        accounts=dice.accounts(),
+        contacts=dice.contacts(),
+        activities=dice.table("of | contact_crm_id | kind | outcome | is_inbound | occurred_at", dice.activity),
+        tickets=dice.table(
+            ticket, lambda: (dice.day(), dice.answer(), dice.answer(), "high", dice.one(["", "20", "70", "95"]))
         ),
-        tickets=table(
-            "of | opened_at | is_closed | is_escalated | priority | satisfaction_pct",
-            lambda: f"{day()} | {dice.choice(['yes', 'no'])} | {dice.choice(['yes', 'no', 'no'])} | high | {dice.choice(['', '20', '70', '95'])}",
+        opportunities=dice.table(
+            "of | kind | is_closed | is_won | close_date", lambda: ("renewal", dice.answer(), "no", dice.day(0, 60))
         ),
-        opportunities=table("of | kind | is_closed | is_won | close_date", lambda: f"renewal | {dice.choice(['yes', 'no'])} | no | {day(0, 60)}"),
-        surveys=table("account_ref | kind | answered_at | score", lambda: f"nps | {day()} | {dice.randint(0, 10)}").replace("\n", "\nsalesforce:"),
-        usage=usage(*[used(name, [dice.choice([0, 1, 2, 9]) for _ in range(30)], feature) for name in "abcdef" for feature in ("login", "x", "y", "z")]),
-        plan_items=table("of | kind | title | due_date | is_done", lambda: f"milestone | M | {day()} | {dice.choice(['yes', 'no'])}"),
-    )  # fmt: skip
+        surveys=dice.table(
+            "account_ref | kind | answered_at | score",
+            lambda: ("nps", dice.day(), dice.random.randint(0, 10)),
+            prefix="salesforce:",
+        ),
+        usage=dice.usage(),
+        plan_items=dice.table(
+            "of | kind | title | due_date | is_done", lambda: ("milestone", "M", dice.day(), dice.answer())
+        ),
+    )
 
 
 STABLE = ("customer_id", "signal", "status", "reason", "episode")

@@ -109,7 +109,10 @@ def test_the_oldest_watermark_speaks_for_its_crm() -> None:
 
 def test_troubles_are_passed_on() -> None:
     trouble = Trouble("salesforce pull", "not reachable")
-    assert drawn_report(troubles=[trouble]).troubles == (trouble,)
+    report = drawn_report(troubles=[trouble])
+    assert report.troubles == (trouble,)
+    assert report.freshness.select("crm", "is_stale").rows() == [("hubspot", False), ("salesforce", True)]
+    assert not drawn_report(troubles=[Trouble("salesforce push", "not reachable")]).freshness["is_stale"].any()
 
 
 def test_an_empty_portfolio_is_a_report_too() -> None:

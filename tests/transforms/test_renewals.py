@@ -96,7 +96,7 @@ def test_risk_names_its_reasons_and_the_money() -> None:
         usage=usage(*[used("b", [5] * 10, feature) for feature in ("login", "x", "y", "z")]),
     )
     assert renewals(portfolio, "risk", "arr_at_risk_minor", "currency", "reasons") == [
-        ("a", "high", 100, "EUR", ["Executive sponsor gone", "too little data for a health score",
+        ("a", "high", 100, "EUR", ["Executive sponsor gone; No executive sponsor named", "too little data for a health score",
                                    "no review is scheduled before the renewal"]),
         ("b", "low", 0, "USD", []),
         ("c", "unknown", None, None, ["too little data for a health score", "no renewal date on record"]),

@@ -1,6 +1,6 @@
 """The port: what every CRM does for the flows, whatever its vendor.
 
-A third CRM is one more folder that satisfies ``CrmPort``; the contract suite in ``tests/contract`` says whether it does.
+A third CRM is one more folder that satisfies ``CrmPort``; the suite in ``tests/contract`` says whether it does.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,8 @@ class Window:
 class Page:
     """One answer of a CRM as frames, bad rows set aside.
 
-    ``rows`` maps a frame's name (``accounts``, ``plan_sections``, ...) to rows that fulfil its contract in ``models.frames``;
+    ``rows`` maps a frame's name (``accounts``, ``plan_sections``, ...) to rows that fulfil its contract in
+    ``models.frames``;
     ``rejected`` is a ``frames.RowErrors``: one row per record that broke the contract, with the rule it broke.
     """
 

@@ -79,7 +79,7 @@ def content_hash(rows: pl.DataFrame) -> pl.Series:
     that mean them.
     """
     texts = [pl.col(name).cast(pl.String) for name in rows.columns]
-    parts = [pl.format("{}:{}", text.str.len_bytes(), text).fill_null("-") for text in texts]
+    parts = [pl.concat_str(text.str.len_bytes(), pl.lit(":"), text).fill_null("-") for text in texts]
     digest: pl.Expr = pl.concat_str(parts, separator=",").nchash.xxh3_64()  # type: ignore[attr-defined]
     return rows.select(content_hash=digest.reinterpret(signed=True)).to_series()
 

@@ -228,6 +228,8 @@ class LedgerState(StrEnum):
 
 
 class RunStatus(StrEnum):
+    """How a run stands, or how it ended."""
+
     RUNNING = "running"
     OK = "ok"
     DEGRADED = "degraded"

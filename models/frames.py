@@ -1,8 +1,8 @@
 """The contracts of every frame that passes from one room to another.
 
-A name says what one row is. ``filter`` a frame from outside to split good rows from bad; frames from our own code are cast
-and trusted. Suffixes carry the unit: ``_minor`` (money in the currency's smallest unit, beside ``currency``), ``_pct`` (0-100), ``_days``,
-``_count``, ``_date``, ``_at`` (UTC). Text from outside is kept as it came.
+A name says what one row is. ``admitted`` splits a frame from outside into good rows and bad; frames from our own code
+are trusted. Suffixes carry the unit: ``_minor`` (money in the currency's smallest unit, beside ``currency``), ``_pct``
+(0-100), ``_days``, ``_count``, ``_date``, ``_at`` (UTC). Text from outside is kept as it came.
 """
 
 from enum import StrEnum
@@ -32,7 +32,10 @@ def empty(schema: type[dy.Schema]) -> pl.DataFrame:
 
 
 def dtypes(schema: type[dy.Schema]) -> dict[str, pl.DataType]:
-    """Column names and polars types of ``schema``, in order: what every ``pl.DataFrame(...)`` from raw values must be given."""
+    """Column names and polars types of ``schema``, in order.
+
+    What every ``pl.DataFrame(...)`` from raw values must be given.
+    """
     return {name: column.dtype for name, column in schema.columns().items()}
 
 
@@ -49,7 +52,8 @@ def admitted(
         record: The column that names a row in the error list.
 
     Returns:
-        The good rows, and a ``RowErrors`` with one row per bad record; a record that breaks several rules names them all.
+        The good rows, and a ``RowErrors`` with one row per bad record; a record that breaks several rules names
+        them all.
     """
     good, failure = schema.filter(rows.select(schema.column_names()))
     if len(failure) == 0:
@@ -180,7 +184,10 @@ class Tasks(Mirrored):
 
 
 class PlanFields(Mirrored):
-    """One row per plan as the CRM holds it: a Success_Plan__c, or a company with plan properties (``crm_id`` is the company's)."""
+    """One row per plan as the CRM holds it.
+
+    A Success_Plan__c, or a company with plan properties (``crm_id`` is the company's).
+    """
 
     account_crm_id = _id(nullable=True)
     record_key = _id(nullable=True)
@@ -190,7 +197,10 @@ class PlanFields(Mirrored):
 
 
 class PlanSections(Mirrored):
-    """One row per plan section as the CRM holds it. In HubSpot ``crm_id`` is the company's id, a colon and the section."""
+    """One row per plan section as the CRM holds it.
+
+    In HubSpot ``crm_id`` is the company's id, a colon and the section.
+    """
 
     account_crm_id = _id(nullable=True)
     record_key = _id(nullable=True)
@@ -199,11 +209,12 @@ class PlanSections(Mirrored):
 
 
 class PlanItems(Mirrored):
-    """One row per line of a plan that people keep in the CRM as a record, or in a YAML file (``crm`` is then where the customer was named).
+    """One row per line of a plan that people keep in the CRM as a record, or in a YAML file.
 
-    ``owner_side`` is ``vendor`` or ``customer``. Which columns a kind uses: goals ``title``; outcomes ``title``, ``metric``, ``unit``,
-    ``baseline``, ``target``, ``current``, ``due_date``; milestones and actions ``title``, ``owner_name``, ``owner_side``, ``due_date``,
-    ``is_done``; stakeholders ``title`` (the name), ``role``, ``influence``; risks ``title``, ``likelihood``, ``impact``, ``mitigation``.
+    ``owner_side`` is ``vendor`` or ``customer``. Which columns a kind uses: goals ``title``; outcomes ``title``,
+    ``metric``, ``unit``, ``baseline``, ``target``, ``current``, ``due_date``; milestones and actions ``title``,
+    ``owner_name``, ``owner_side``, ``due_date``, ``is_done``; stakeholders ``title`` (the name), ``role``, ``influence``;
+    risks ``title``, ``likelihood``, ``impact``, ``mitigation``.
     """
 
     account_crm_id = _id(nullable=True)
@@ -242,7 +253,10 @@ MIRRORED: dict[str, type[Mirrored]] = {
 
 
 class Usage(dy.Schema):
-    """One row per account, day and feature. The feature ``login`` counts sessions; ``account_ref`` is ``crm:crm_id`` or a web domain."""
+    """One row per account, day and feature.
+
+    The feature ``login`` counts sessions; ``account_ref`` is ``crm:crm_id`` or a web domain.
+    """
 
     account_ref = _id()
     usage_date = dy.Date(nullable=False)
@@ -320,8 +334,9 @@ class Customers(dy.Schema):
 class Signals(dy.Schema):
     """One row per customer and signal, classified or not.
 
-    ``episode`` names the stretch for which the signal has been in its present status: the same text as long as the condition
-    lasts, another text when it returns. Tasks are keyed by it. ``observed_at`` is the newest fact behind the value.
+    ``episode`` names the stretch for which the signal has been in its present status: the same text as long as the
+    condition lasts, another text when it returns. Tasks are keyed by it. ``observed_at`` is the newest fact behind the
+    value.
     """
 
     customer_id = _id()
@@ -338,7 +353,10 @@ class Signals(dy.Schema):
 
 
 class Health(dy.Schema):
-    """One row per customer. ``score`` and ``rating`` are null in the insufficient band; the bounds say what missing data could still do."""
+    """One row per customer.
+
+    ``score`` and ``rating`` are null in the insufficient band; the bounds say what missing data could still do.
+    """
 
     customer_id = _id()
     profile = dy.String(nullable=False)
@@ -414,7 +432,8 @@ class SectionTexts(dy.Schema):
 class Written(dy.Schema):
     """One row per record key that plansync ever wrote: the newest effect that the CRM confirmed.
 
-    ``readback_hash`` is the hash of the text read back after that write; null until it was read. ``opened_as_of`` is the run date of the first write.
+    ``readback_hash`` is the hash of the text read back after that write; null until it was read. ``opened_as_of``
+    is the run date of the first write.
     """
 
     record_key = _id()
@@ -433,7 +452,8 @@ class Written(dy.Schema):
 class Changes(dy.Schema):
     """The change set: one row per thing that is desired, or was written and is no longer desired.
 
-    ``payload`` and ``old`` are JSON objects with the names of ``records.Write.values``; ``crm_id`` is null for a create.
+    ``payload`` and ``old`` are JSON objects with the names of ``records.Write.values``; ``crm_id`` is null for a
+    create.
     ``effect_key`` hashes the record key and the payload. Sorted by crm, kind, account, record key.
     """
 

@@ -1,7 +1,7 @@
 """Names that last: the ids of our customers and of what we write into the CRMs.
 
-They are opaque, lower-case ASCII, because CRMs trim and reformat text, and depend on nothing but their parts, so that a schedule, a
-retry and a backfill give the same thing the same name.
+They are opaque, lower-case ASCII, because CRMs trim and reformat text, and depend on nothing but their parts, so
+that a schedule, a retry and a backfill give the same thing the same name.
 """
 
 import hashlib
@@ -24,7 +24,10 @@ def customer_id(crm: str, crm_id: str) -> str:
 
 
 def hashed(*parts: str | pl.Expr) -> pl.Expr:
-    """``record_key`` over columns: a string in ``parts`` is a literal, an expression a column; null if any column is."""
+    """``record_key`` over columns.
+
+    A string in ``parts`` is a literal, an expression a column; null if any column is.
+    """
     columns = [pl.lit(part) if isinstance(part, str) else part for part in parts]
     return _sha256(pl.concat_str(columns, separator="|")).str.head(RECORD_KEY_LENGTH)
 

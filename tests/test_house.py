@@ -68,6 +68,11 @@ def test_only_flows_read_the_clock_and_the_environment(path: Path) -> None:
     assert not calls_in(path) & forbidden
 
 
+def test_nothing_uses_the_format_that_ends_the_process() -> None:
+    """``pl.format`` panics on columns of several chunks in polars 2.1; ``transforms.text.said`` does not."""
+    assert not [str(path) for path in SOURCES if "pl.format" in calls_in(path)]
+
+
 def test_every_public_function_says_what_it_does() -> None:
     silent = [
         f"{path.relative_to(HOUSE)}:{node.lineno} {node.name}"

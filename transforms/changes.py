@@ -92,8 +92,8 @@ def change_set(
             ``raised_count``.
         as_of: The day of new tasks' first writing: they are due so many days after it, and that day stays.
         cap_per_owner_and_day: New tasks an owner may get in a day; the worst come first, the rest is deferred.
-        fallback_owners: By CRM, the queue of tasks whose owner is missing or inactive, which has no cap; without one, they go
-            to the CRM's default.
+        fallback_owners: By CRM, the queue of tasks whose owner is missing or inactive, which has no cap; without one,
+            they go to the CRM's default.
         aliases: Ids of customers that were joined into others: ``alias_id``, ``customer_id``.
 
     Returns:

@@ -9,12 +9,14 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 
+from transforms.text import said
+
 HISTORY_WEEKS = 26
 """How far back comparisons with a moving baseline are traced: their runs end by themselves within the baseline."""
 LONG_HISTORY_WEEKS = 39
 """How far back other runs of bad weeks are traced; what is older began "long" ago. Fits the bits of an integer."""
 LONG = "long"
-_WEEK_SLOTS = 1024
+_WEEK_SLOTS = 1024  # leaves room for four million customers in 32 bits
 _MONDAY_OFFSET_DAYS = 3  # 1970-01-01 was a Thursday
 
 
@@ -51,10 +53,10 @@ def week_cells(rows: pl.LazyFrame, **values: pl.Expr) -> pl.LazyFrame:
         older than some twenty years the oldest lag.
     """
     slot = pl.col("lag").clip(-1, _WEEK_SLOTS - 2) + 1
-    cell = (pl.col("customer_no").cast(pl.Int64) * _WEEK_SLOTS + slot).alias("cell")  # one integer groups fastest
+    cell = (pl.col("customer_no") * _WEEK_SLOTS + slot.cast(pl.UInt32)).alias("cell")  # one integer groups fastest
     cells = rows.group_by(cell).agg(**values)
-    customer, lag = pl.col("cell") // _WEEK_SLOTS, pl.col("cell") % _WEEK_SLOTS - 1
-    return cells.select(customer.cast(pl.UInt32).alias("customer_no"), lag.cast(pl.Int32).alias("lag"), *values)
+    customer, lag = pl.col("cell") // _WEEK_SLOTS, (pl.col("cell") % _WEEK_SLOTS).cast(pl.Int32) - 1
+    return cells.select(customer.alias("customer_no"), lag.alias("lag"), *values)
 
 
 def weekly(name: str, weeks: int = HISTORY_WEEKS) -> list[pl.Expr]:
@@ -86,13 +88,15 @@ def first_bad_week(is_bad: Sequence[pl.Expr], newest_week: pl.Expr) -> pl.Expr:
         An ISO week such as ``2026-W40``, or ``long`` if every week given was bad. It depends on the weeks since the
         run began and on nothing later, so it names the run for as long as it lasts.
     """
-    lags = [pl.when(~bad.fill_null(False)).then(pl.lit(lag, dtype=pl.Int32)) for lag, bad in enumerate(is_bad)]
-    return week_label(newest_week - pl.coalesce(lags) + 1).fill_null(LONG)
+    # A bit a week: the ones at the low end are the run.
+    bits = pl.sum_horizontal([bad.cast(pl.Int64) * 2**lag for lag, bad in enumerate(is_bad)])
+    length = bits.bitwise_trailing_ones().cast(pl.Int32)
+    return pl.when(length == len(is_bad)).then(pl.lit(LONG)).otherwise(week_label(newest_week - length + 1))
 
 
 def since(week: pl.Expr) -> pl.Expr:
     """``first_bad_week`` in words."""
-    return pl.when(week == LONG).then(pl.lit("for longer than is traced")).otherwise(pl.format("since week {}", week))
+    return pl.when(week == LONG).then(pl.lit("for longer than is traced")).otherwise(said("since week {}", week))
 
 
 def days_since(day: pl.Expr, as_of: date | pl.Expr) -> pl.Expr:

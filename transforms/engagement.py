@@ -12,6 +12,7 @@ from models.enums import ActivityKind, ActivityOutcome
 from models.policy.pack import Policy
 from transforms.days import days_since, iso, known_until
 from transforms.readings import Reading, reading
+from transforms.text import said
 
 _MEETING = pl.col("kind") == ActivityKind.MEETING
 
@@ -116,8 +117,8 @@ def _engagement_silence(as_of: date, policy: Policy) -> Reading:
         at_risk=days >= rule.at_risk_days,
         healthy="the customer is in contact",
         bad=pl.when(pl.col("last_engaged_at").is_null())
-        .then(pl.format("the customer has never responded; first outreach on {}", iso(last)))
-        .otherwise(pl.format("last contact with the customer on {}", iso(last))),
+        .then(said("the customer has never responded; first outreach on {}", iso(last)))
+        .otherwise(said("last contact with the customer on {}", iso(last))),
         episode=iso(last),
         observed_at=pl.col("last_activity_at"),
     )
@@ -137,7 +138,7 @@ def _missed_checkins(as_of: date, policy: Policy) -> Reading:
         critical=None if rule.critical_count is None else count >= rule.critical_count,
         at_risk=count >= rule.at_risk_count,
         healthy="check-ins take place",
-        bad=pl.format("meetings missed in a row, the first on {}", iso(pl.col("first_missed_at"))),
+        bad=said("meetings missed in a row, the first on {}", iso(pl.col("first_missed_at"))),
         episode=iso(pl.col("first_missed_at")),
         observed_at=pl.col("last_activity_at"),
     )

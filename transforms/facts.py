@@ -10,6 +10,7 @@ import polars as pl
 
 from models.enums import ActivityOutcome
 from transforms.days import known_until
+from transforms.text import said
 
 OWNED = ("contacts", "opportunities", "tickets", "activities", "plan_items")
 USAGE_KEY = ("account_ref", "usage_date", "feature")
@@ -91,7 +92,7 @@ def facts(
 
 def account_refs(crosswalk: pl.LazyFrame, domains: pl.LazyFrame) -> pl.LazyFrame:
     """One row per ``account_ref`` that names a customer: ``crm:crm_id``, or a web domain that it alone has."""
-    by_id = crosswalk.select(pl.format("{}:{}", "crm", "crm_id").alias("account_ref"), "customer_id")
+    by_id = crosswalk.select(said("{}:{}", "crm", "crm_id").alias("account_ref"), "customer_id")
     named = (
         domains.drop_nulls("domain")
         .select(account_ref=pl.col("domain").str.to_lowercase(), customer_id="customer_id")
@@ -132,7 +133,7 @@ def _unmatched(rows: pl.LazyFrame, target: str, crosswalk: pl.LazyFrame, domains
         target=pl.lit(target),
         record="account_ref",
         rule=pl.lit("unknown_account"),
-        detail=pl.format("{} rows name an account of no customer, or of several", "row_count"),
+        detail=said("{} rows name an account of no customer, or of several", "row_count"),
     ).sort("record")
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from models.enums import Band, SignalStatus
 from models.policy.pack import Policy
+from transforms.text import said
 
 _BAD = [str(SignalStatus.AT_RISK), str(SignalStatus.CRITICAL)]
 
@@ -92,7 +93,7 @@ def _drivers(weighted: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
         "signal",
         "status",
         lost=lost,
-        text=pl.format("{}: {}", pl.col("signal").replace_strict(titles, default=pl.col("signal")), "reason"),
+        text=said("{}: {}", pl.col("signal").replace_strict(titles, default=pl.col("signal")), "reason"),
     )
     order = [-pl.col("lost"), pl.col("status") == SignalStatus.AT_RISK, pl.col("signal")]
     return bad.group_by("customer_no").agg(drivers=pl.col("text").sort_by(order).head(policy.health.max_drivers))

@@ -8,6 +8,7 @@ from models.enums import PlanItemKind
 from models.policy.pack import Policy
 from transforms.days import iso
 from transforms.readings import Reading, reading
+from transforms.text import said
 
 
 def milestones_by_customer(plan_items: pl.LazyFrame, *, as_of: date) -> pl.LazyFrame:
@@ -44,7 +45,7 @@ def milestone_overdue(*, policy: Policy) -> Reading:
         critical=None if rule.critical_count is None else count >= rule.critical_count,
         at_risk=count >= rule.at_risk_count,
         healthy="no milestone is overdue",
-        bad=pl.format("milestone due on {} is not done: {}", iso(pl.col("overdue_since")), "overdue_title"),
+        bad=said("milestone due on {} is not done: {}", iso(pl.col("overdue_since")), "overdue_title"),
         episode=iso(pl.col("overdue_since")),
         observed_at=pl.lit(None, dtype=pl.Datetime("us", "UTC")),
     )

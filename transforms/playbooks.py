@@ -13,6 +13,7 @@ from models.frames import TasksDue, empty
 from models.keys import hashed
 from models.policy.pack import Playbook, Policy, RenewalTrigger, SignalTrigger, template_parts
 from transforms.days import iso
+from transforms.text import said
 
 _SILENT = "engagement_silence"
 _BAD = ["at_risk", "critical"]
@@ -113,7 +114,7 @@ def _renewal_calls(trigger: RenewalTrigger, facts: pl.LazyFrame) -> pl.LazyFrame
     windows = [str(window) for window in trigger.windows]
     return facts.filter(pl.col("window").is_in(windows) & holds).with_columns(
         episode=pl.col("renewal_date").fill_null("undated"),
-        reason=pl.coalesce(pl.format("renewal on {}{}", "renewal_date", more), pl.lit("no renewal date on record")),
+        reason=pl.coalesce(said("renewal on {}{}", "renewal_date", more), pl.lit("no renewal date on record")),
     )
 
 

@@ -227,7 +227,7 @@ def _unknowns(accounts: pl.DataFrame) -> pl.DataFrame:
         "arr": (pl.col("arr_minor").is_null(), nothing),
         "health": (pl.col("band") == str(Band.INSUFFICIENT), _coverage()),
         "owner": (pl.col("owner").is_null(), nothing),
-        "inactive_owner": (~pl.col("owner_is_active").fill_null(True) & pl.col("owner").is_not_null(), pl.col("owner")),
+        "inactive_owner": (~pl.col("owner_is_active").fill_null(True) & pl.col("owner").is_not_null(), nothing),
     }
     parts = [
         accounts.filter(holds).select(pl.lit(kind).alias("kind"), detail.alias("detail"), *ACCOUNT_COLUMNS)

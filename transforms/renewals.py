@@ -9,6 +9,7 @@ from models.policy.pack import Policy
 from transforms.days import days_since, iso
 from transforms.engagement import meetings_ahead
 from transforms.facts import Facts
+from transforms.text import said
 
 _TEXTS = pl.List(pl.String)
 _LABELS = {
@@ -112,9 +113,9 @@ def _won_plus_term(opportunities: pl.LazyFrame, months: int) -> pl.LazyFrame:
 def _chosen(candidates: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     """The best date of each customer that has one, whether others contradict it, and all of them in words."""
     rule = policy.renewals.date
-    label = pl.format("{} {}", "crm", pl.col("source").replace_strict(_LABELS, return_dtype=pl.String))
+    label = said("{} {}", "crm", pl.col("source").replace_strict(_LABELS, return_dtype=pl.String))
     order = ["rank", "candidate"]
-    text = pl.format("{}: {}", iso(pl.col("candidate")), label)
+    text = said("{}: {}", iso(pl.col("candidate")), label)
     disputing = pl.col("candidate").filter(pl.col("source").is_in(list(rule.disputing)))
     picked = candidates.group_by("customer_id").agg(
         renewal_date=pl.col("candidate").sort_by(order).first(),
@@ -212,7 +213,7 @@ def _reasons(policy: Policy) -> list[tuple[str, pl.Expr, pl.Expr]]:
         (
             "overdue",
             pl.col("window") == RenewalWindow.OVERDUE,
-            pl.format("renewal date {} has passed", iso(pl.col("renewal_date"))),
+            said("renewal date {} has passed", iso(pl.col("renewal_date"))),
         ),
         ("veto", pl.col("vetoes").list.len().fill_null(0) > 0, vetoes),
         ("band_red", pl.col("band") == Band.RED, pl.lit("health is red")),

@@ -12,6 +12,7 @@ from models.policy.pack import Policy
 from transforms.days import days_since, iso, joined_by_number, known_until
 from transforms.engagement import engaged, outreach
 from transforms.readings import Reading, reading
+from transforms.text import said
 
 _SPONSOR = (pl.col("role") == StakeholderRole.EXECUTIVE_SPONSOR).fill_null(False)
 _CHAMPION = (pl.col("role") == StakeholderRole.CHAMPION).fill_null(False)
@@ -165,8 +166,8 @@ def _champion_unresponsive(as_of: date, policy: Policy) -> Reading:
         at_risk=days >= rule.at_risk_days,
         healthy="the champion answers",
         bad=pl.when(engaged_at.is_null())
-        .then(pl.format("the champion has not answered since our first outreach on {}", iso(last)))
-        .otherwise(pl.format("the champion has not answered since {}", iso(last))),
+        .then(said("the champion has not answered since our first outreach on {}", iso(last)))
+        .otherwise(said("the champion has not answered since {}", iso(last))),
         episode=iso(last),
         observed_at=pl.max_horizontal(engaged_at, asked_at),
     )
@@ -192,8 +193,8 @@ def _has_sponsor_engagement(as_of: date, policy: Policy) -> Reading:
         at_risk=days >= rule.at_risk_days,
         healthy="the executive sponsor takes part",
         bad=pl.when(pl.col("sponsor_engaged_at").is_null())
-        .then(pl.format("the executive sponsor, known since {}, has never taken part", iso(last)))
-        .otherwise(pl.format("the executive sponsor last took part on {}", iso(last))),
+        .then(said("the executive sponsor, known since {}, has never taken part", iso(last)))
+        .otherwise(said("the executive sponsor last took part on {}", iso(last))),
         episode=iso(last),
         observed_at=last,
     )
@@ -214,8 +215,8 @@ def _single_threaded(policy: Policy) -> Reading:
         at_risk=people < rule.min_contacts,
         healthy=f"{rule.min_contacts} or more people are engaged",
         bad=pl.when(people == 1)
-        .then(pl.format("{} is the only engaged contact", name))
-        .otherwise(pl.format("fewer than {} engaged contacts, {} among them", pl.lit(rule.min_contacts), name)),
+        .then(said("{} is the only engaged contact", name))
+        .otherwise(said("fewer than {} engaged contacts, {} among them", pl.lit(rule.min_contacts), name)),
         episode=pl.col("engaged_contact"),
         observed_at=pl.col("last_person_engaged_at"),
     )
@@ -244,8 +245,8 @@ def _sponsor_named(policy: Policy) -> Reading:
 def _stakeholder_left(policy: Policy) -> Reading:
     rule = policy.signals.stakeholder_left
     critical = ", ".join(role.replace("_", " ") for role in rule.critical_roles) or "nobody"
-    who = pl.format("{} ({})", pl.coalesce("left_name", "left_id"), "left_role")
-    when = pl.when(pl.col("left_on").is_null()).then(pl.lit("")).otherwise(pl.format(" on {}", iso(pl.col("left_on"))))
+    who = said("{} ({})", pl.coalesce("left_name", "left_id"), "left_role")
+    when = pl.when(pl.col("left_on").is_null()).then(pl.lit("")).otherwise(said(" on {}", iso(pl.col("left_on"))))
     successor = pl.when("is_unreplaced").then(pl.lit(", nobody follows in that role")).otherwise(pl.lit(""))
     return reading(
         "stakeholder_left",
@@ -258,7 +259,7 @@ def _stakeholder_left(policy: Policy) -> Reading:
         critical=pl.col("is_critical"),
         at_risk=pl.col("left_count") > 0,
         healthy="no key stakeholder left",
-        bad=pl.format("{} left{}{}", who, when, successor),
+        bad=said("{} left{}{}", who, when, successor),
         episode=pl.col("left_id"),
         observed_at=pl.col("left_on").cast(pl.Datetime("us", "UTC")),
     )

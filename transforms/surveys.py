@@ -8,6 +8,7 @@ from models.enums import SurveyKind
 from models.policy.pack import Policy
 from transforms.days import days_since, iso
 from transforms.readings import Reading, reading
+from transforms.text import said
 
 
 def nps_by_customer(surveys: pl.LazyFrame, *, policy: Policy) -> pl.LazyFrame:
@@ -49,7 +50,7 @@ def nps(*, as_of: date, policy: Policy) -> Reading:
         critical=score < rule.at_risk_min,
         at_risk=score < rule.healthy_min,
         healthy="the newest answer is a promoter's",
-        bad=pl.format("NPS answers below {} since {}", pl.lit(rule.healthy_min), iso(pl.col("first_low_at"))),
+        bad=said("NPS answers below {} since {}", pl.lit(rule.healthy_min), iso(pl.col("first_low_at"))),
         episode=iso(pl.col("first_low_at")),
         observed_at=pl.col("nps_at"),
     )

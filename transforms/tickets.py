@@ -24,6 +24,7 @@ from transforms.days import (
     weekly,
 )
 from transforms.readings import Reading, reading
+from transforms.text import said
 
 _HUNDREDTHS = 100  # ratings are summed as whole hundredths of a percent: exact in any order
 
@@ -93,7 +94,7 @@ def _open_tickets(tickets: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
         "customer_no",
         "is_escalated",
         is_pressing=is_pressing,
-        ticket=pl.format("{} {}", iso(pl.col("opened_at")), "crm_id"),
+        ticket=said("{} {}", iso(pl.col("opened_at")), "crm_id"),
     )
     return named.group_by("customer_no").agg(
         escalated=pl.col("ticket").filter("is_escalated").min(),
@@ -133,7 +134,7 @@ def _ticket_load(policy: Policy, as_of: date) -> Reading:
         critical=None,
         at_risk=rose(0),
         healthy="ticket volume is usual",
-        bad=pl.format("ticket volume is far above the usual, {}", since(start)),
+        bad=said("ticket volume is far above the usual, {}", since(start)),
         episode=start,
         observed_at=pl.col("last_ticket_at"),
     )
@@ -156,7 +157,7 @@ def _ticket_escalation(policy: Policy) -> Reading:
         critical=is_escalated,
         at_risk=pl.col("pressing").is_not_null(),
         healthy="no escalated or pressing ticket is open",
-        bad=pl.format("ticket {} of {} is open and {}", number, opened, kind),
+        bad=said("ticket {} of {} is open and {}", number, opened, kind),
         episode=number,
         observed_at=pl.col("last_ticket_at"),
     )
@@ -185,7 +186,7 @@ def _ticket_sentiment(policy: Policy, as_of: date) -> Reading:
         critical=is_critical,
         at_risk=is_below(0, rule.healthy_min_pct),
         healthy="ratings of support are good",
-        bad=pl.format("mean rating of support below {} %, low {}", limit, since(start)),
+        bad=said("mean rating of support below {} %, low {}", limit, since(start)),
         episode=start,
         observed_at=pl.col("last_rating_at"),
     )

@@ -23,6 +23,7 @@ from transforms.days import (
     weekly,
 )
 from transforms.readings import Reading, reading
+from transforms.text import said
 
 LOGIN = "login"
 UNITS_SOURCE = "usage"
@@ -117,7 +118,7 @@ def _login_frequency(as_of: date, policy: Policy) -> Reading:
     is_few = pl.coalesce(good, observed) >= rule.weeks
     is_silent = (span("logins", 0, rule.silent_weeks) == 0) & (observed >= rule.silent_weeks)
     start = week_label(_WEEK - good + 1)
-    stretch = pl.coalesce(pl.format("since week {}", start), pl.lit("in every full week on record"))
+    stretch = pl.coalesce(said("since week {}", start), pl.lit("in every full week on record"))
     return reading(
         "login_frequency",
         unit="logins/week",
@@ -130,8 +131,8 @@ def _login_frequency(as_of: date, policy: Policy) -> Reading:
         at_risk=is_few,
         healthy=f"{rule.min_per_week} or more logins in a recent week",
         bad=pl.when(is_silent)
-        .then(pl.format("no logins after {}", iso(pl.col("last_login_date"))))
-        .otherwise(pl.format(f"fewer than {rule.min_per_week} logins a week {{}}", stretch)),
+        .then(said("no logins after {}", iso(pl.col("last_login_date"))))
+        .otherwise(said(f"fewer than {rule.min_per_week} logins a week {{}}", stretch)),
         episode=start.fill_null("always"),
         observed_at=pl.col("last_login_date"),
     )
@@ -150,7 +151,7 @@ def _login_recency(as_of: date, policy: Policy) -> Reading:
         critical=None if rule.critical_days is None else days >= rule.critical_days,
         at_risk=days >= rule.at_risk_days,
         healthy=f"a login within {rule.at_risk_days} days",
-        bad=pl.format("last login on {}", iso(pl.col("last_login_date"))),
+        bad=said("last login on {}", iso(pl.col("last_login_date"))),
         episode=iso(pl.col("last_login_date")),
         observed_at=pl.col("last_login_date"),
     )
@@ -186,7 +187,7 @@ def _usage_drop(as_of: date, policy: Policy) -> Reading:
         critical=is_critical,
         at_risk=fell(0, rule.at_risk_pct),
         healthy="usage holds against the weeks before",
-        bad=pl.format(f"usage fell by {{}} % or more within {weeks} weeks, {{}}", depth, since(start)),
+        bad=said(f"usage fell by {{}} % or more within {weeks} weeks, {{}}", depth, since(start)),
         episode=start,
         observed_at=pl.col("last_usage_date"),
     )
@@ -223,7 +224,7 @@ def _usage_below_baseline(as_of: date, policy: Policy) -> Reading:
         critical=None,
         at_risk=below(0),
         healthy="usage is near its normal",
-        bad=pl.format(f"weekly usage below {rule.threshold_pct} % of its normal, {{}}", since(start)),
+        bad=said(f"weekly usage below {rule.threshold_pct} % of its normal, {{}}", since(start)),
         episode=start,
         observed_at=pl.col("last_usage_date"),
     )
@@ -252,8 +253,8 @@ def _feature_breadth(as_of: date, policy: Policy) -> Reading:
         at_risk=counts[0] < rule.healthy_min,
         healthy=f"{rule.healthy_min} or more features in use",
         bad=pl.when(is_core_only)
-        .then(pl.format("only core features in use, too few of the others {}", since(start)))
-        .otherwise(pl.format(f"fewer than {rule.healthy_min} features in use {{}}", since(start))),
+        .then(said("only core features in use, too few of the others {}", since(start)))
+        .otherwise(said(f"fewer than {rule.healthy_min} features in use {{}}", since(start))),
         episode=start,
         observed_at=pl.col("last_usage_date"),
     )

@@ -15,6 +15,7 @@ from simple_salesforce.exceptions import SalesforceResourceNotFound
 
 from integrations.crm import CallCounter
 from integrations.errors import CrmRefusedError, CrmUnavailableError
+from integrations.salesforce.composite import WRITE_HEADERS, Part, composite_body, results_of
 from integrations.salesforce.fields import SalesforceConfig
 from integrations.salesforce.mapping import Described, described
 from integrations.salesforce.soql import identifier
@@ -118,32 +119,35 @@ class Org:
         request = Request("POST", path, is_repeatable=True, body=body, headers={"Content-Type": "application/json"})
         return [record for record in decoded(self.wire.exchange(request), f"POST {path}") if record is not None]
 
-    def collected(self, path: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Write up to 200 records by Collections, each by itself; one result per record, in order.
+    def collected(self, parts: Sequence[Part]) -> list[dict[str, Any]]:
+        """Write up to 200 records, each by itself, in one call: one part as Collections, several as a composite of them.
+
+        Returns:
+            One result per record, in order. A part that was refused whole is a refusal of each of its records.
 
         Raises:
             CrmUnavailableError: The effect is unknown.
             CrmRefusedError: Nothing happened.
         """
-        body = orjson.dumps({"allOrNone": False, "records": records})
-        request = Request(
-            "PATCH", f"{self._root}/composite/sobjects{path}", is_repeatable=True, body=body, headers=WRITE_HEADERS
-        )
+        ((path, records), *others) = parts
+        if others:
+            request = self._write("POST", "", composite_body(f"{self._root}/composite", parts))
+            return results_of(decoded(self.wire.exchange(request, is_write=True), str(request)), parts)
+        request = self._write("PATCH", f"/sobjects{path}", {"allOrNone": False, "records": records})
         results = decoded(self.wire.exchange(request, is_write=True), str(request))
         if not isinstance(results, list) or len(results) != len(records):
             raise CrmUnavailableError(f"{CRM}: {request}: the answer does not match the batch; its effect is unknown")
         return results
 
+    def _write(self, method: str, path: str, body: Mapping[str, Any]) -> Request:
+        """A write that may be repeated: it holds upserts by key and updates by Id."""
+        headers = {"Content-Type": "application/json", **WRITE_HEADERS}
+        url = f"{self._root}/composite{path}"
+        return Request(method, url, is_repeatable=True, body=orjson.dumps(body), headers=headers)
+
     def close(self) -> None:
         """Release connections."""
         self.wire.close()
-
-
-WRITE_HEADERS = {
-    "Content-Type": "application/json",
-    "Sforce-Auto-Assign": "FALSE",
-    "Sforce-Duplicate-Rule-Header": "allowSave=true",
-}
 
 
 def next_path(url: object) -> str:

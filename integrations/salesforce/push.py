@@ -1,11 +1,16 @@
-"""Writes as sObject Collections: 200 a call, new records by key, known ones by Id, every row with its own outcome."""
+"""Writes as sObject Collections: 200 a call, new records by key, known ones by Id, every row with its own outcome.
+
+What is left of both after the full batches shares a call, if it fits: a composite of two Collections.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import Any, TypeVar
 
 from integrations.errors import CrmRefusedError
+from integrations.salesforce.composite import LOCKED, REFERENCE_MARK
 from integrations.salesforce.fields import KEY_FIELD, PLAN, SECTION, TASK, SalesforceConfig
 from integrations.salesforce.org import Org
 from integrations.salesforce.soql import select, soql
@@ -20,9 +25,6 @@ KEYS_PER_QUERY = 300
 SOBJECTS: Mapping[WriteKind, str] = {WriteKind.FIELDS: PLAN, WriteKind.SECTIONS: SECTION, WriteKind.TASKS: TASK}
 ORDER = tuple(SOBJECTS)
 PARENT = "Success_Plan__r"
-
-LOCKED = frozenset({"UNABLE_TO_LOCK_ROW", "ENTITY_IS_LOCKED", "RECORD_LOCKED", "TOO_MANY_APEX_REQUESTS"})
-"""Refusals of a row that smaller batches, one after the other, often overcome."""
 
 EXISTS_NOW = frozenset({"DUPLICATE_VALUE", "INVALID_FIELD_FOR_INSERT_UPDATE"})
 """Refusals of a new row that mean: it exists since, by an answer that was lost. Without its parent it is an update."""
@@ -41,14 +43,47 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:
         yield chunk
 
 
-def batches(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
-    """Group writes into the fewest calls: fields, then sections, then tasks; new and known records apart.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One write as it is sent: ``path`` is that of its Collections call, by key for a new record, else empty."""
 
-    Rows of one account stand together, so that no two batches lock the same account.
+    effect_key: str
+    path: str
+    record: dict[str, Any]
+
+
+def batches(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
+    """Group writes into the fewest calls: fields, then sections, then tasks; in each, new records before known ones.
+
+    Rows of one account stand together, so that no two batches of new or of known records lock the same account.
     """
     ordered = sorted(writes, key=_position)
-    for _, group in groupby(ordered, key=lambda write: (write.kind, _is_new(write))):
-        yield from chunks(group, BATCH)
+    for _, same in groupby(ordered, key=lambda write: write.kind):
+        yield from _batches_of_kind([tuple(half) for _, half in groupby(same, key=_is_new)])
+
+
+def _batches_of_kind(halves: Sequence[Sequence[Write]]) -> Iterator[Sequence[Write]]:
+    """Full batches of new and of known records, then what is left of both, together if one call can hold it."""
+    rests = []
+    for half in halves:
+        full = len(half) - len(half) % BATCH
+        yield from chunks(half[:full], BATCH)
+        rests.append(half[full:])
+    together = tuple(chain.from_iterable(rests))
+    yield from (each for each in ([together] if _fits_one_call(together) else rests) if each)
+
+
+def _fits_one_call(batch: Sequence[Write]) -> bool:
+    """Whether the writes, all of one kind, may share a call.
+
+    Text that a composite would read as a reference to another answer keeps new and known records apart.
+    """
+    is_mixed = len({_is_new(write) for write in batch}) > 1
+    return len(batch) <= BATCH and not (is_mixed and any(_may_refer(write) for write in batch))
+
+
+def _may_refer(write: Write) -> bool:
+    return any(isinstance(value, str) and REFERENCE_MARK in value for value in write.values.values())
 
 
 def _position(write: Write) -> tuple[int, bool, str, str]:
@@ -69,63 +104,63 @@ def send(org: Org, batch: Sequence[Write]) -> list[Outcome]:
         CrmUnavailableError: The effect of the batch is unknown.
         CrmRefusedError: Nothing of it happened.
     """
-    if not batch:
-        return []
-    kind, is_new = batch[0].kind, _is_new(batch[0])
-    if any((write.kind, _is_new(write)) != (kind, is_new) for write in batch) or len(batch) > BATCH:
-        raise ValueError("a batch holds at most 200 writes of one kind, all new or all known")
-    ids = {} if is_new else _ids_of(org, batch)
-    present = [write for write in batch if is_new or write.effect_key in ids]
+    if len({write.kind for write in batch}) > 1 or not _fits_one_call(batch):
+        raise ValueError("a batch holds at most 200 writes of one kind, which may share a call")
+    known = [write for write in batch if not _is_new(write)]
+    ids = _ids_of(org, known)
     gone = [
         Outcome(write.effect_key, error_code="NOT_FOUND", message="the record to change no longer exists")
-        for write in batch
-        if not is_new and write.effect_key not in ids
+        for write in known
+        if write.effect_key not in ids
     ]
-    path = f"/{SOBJECTS[kind]}/{KEY_FIELD}" if is_new else ""
-    rows = {write.effect_key: record_of(write, ids.get(write.effect_key), org.config) for write in present}
-    return gone + _delivered(org, path, rows)
+    present = [write for write in batch if _is_new(write) or write.effect_key in ids]
+    return gone + _delivered(org, [_row(write, ids.get(write.effect_key), org.config) for write in present])
 
 
-def _ids_of(org: Org, batch: Sequence[Write]) -> dict[str, str]:
+def _row(write: Write, crm_id: str | None, config: SalesforceConfig) -> Row:
+    path = f"/{SOBJECTS[write.kind]}/{KEY_FIELD}" if _is_new(write) else ""
+    return Row(write.effect_key, path, record_of(write, crm_id, config))
+
+
+def _ids_of(org: Org, known: Sequence[Write]) -> dict[str, str]:
     """The record Id of each write whose record is known to exist, by effect key."""
-    unknown = [write for write in batch if write.crm_id is None]
+    unknown = [write for write in known if write.crm_id is None]
     found = find(org, unknown) if unknown else {}
-    ids = {write.effect_key: write.crm_id or found.get(write.record_key) for write in batch}
+    ids = {write.effect_key: write.crm_id or found.get(write.record_key) for write in known}
     return {effect: crm_id for effect, crm_id in ids.items() if crm_id is not None}
 
 
-def _delivered(org: Org, path: str, rows: Mapping[str, dict[str, Any]]) -> list[Outcome]:
-    """Write ``rows`` (by effect key), then again those refused for a passing reason, in smaller batches."""
-    outcomes = _round(org, path, rows, BATCH)
+def _delivered(org: Org, rows: Sequence[Row]) -> list[Outcome]:
+    """Write ``rows``, then again those refused for a passing reason, in smaller batches."""
+    outcomes = _round(org, rows, BATCH)
     for attempt, size in enumerate(SMALLER, start=1):
-        waiting = {
-            effect: again for effect, row in rows.items() if (again := _again(row, outcomes[effect], path)) is not None
-        }
+        waiting = [again for row in rows if (again := _again(row, outcomes[row.effect_key])) is not None]
         if not waiting:
             break
-        if any(outcomes[effect].error_code in LOCKED for effect in waiting):
+        if any(outcomes[row.effect_key].error_code in LOCKED for row in waiting):
             org.patience.sleep(org.patience.wait_s(attempt, None))
         try:
-            outcomes |= _round(org, path, waiting, size)
+            outcomes |= _round(org, waiting, size)
         except CrmRefusedError:
             break  # the first round stands; its refused rows are reported as they were
     return list(outcomes.values())
 
 
-def _round(org: Org, path: str, rows: Mapping[str, dict[str, Any]], size: int) -> dict[str, Outcome]:
+def _round(org: Org, rows: Sequence[Row], size: int) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
-    for chunk in chunks(rows.items(), size):
-        results = org.collected(path, [row for _, row in chunk])
-        outcomes |= {effect: outcome_of(effect, result) for (effect, _), result in zip(chunk, results, strict=True)}
+    for chunk in chunks(sorted(rows, key=lambda row: not row.path), size):
+        parts = [(path, [row.record for row in part]) for path, part in groupby(chunk, key=lambda row: row.path)]
+        results = org.collected(parts)
+        outcomes |= {row.effect_key: outcome_of(row.effect_key, each) for row, each in zip(chunk, results, strict=True)}
     return outcomes
 
 
-def _again(row: dict[str, Any], outcome: Outcome, path: str) -> dict[str, Any] | None:
+def _again(row: Row, outcome: Outcome) -> Row | None:
     """The row to send once more, or None if it landed or sending it again cannot help."""
     if outcome.error_code in LOCKED:
         return row
-    if path and outcome.error_code in EXISTS_NOW:
-        return {name: value for name, value in row.items() if name != PARENT}
+    if row.path and outcome.error_code in EXISTS_NOW:
+        return replace(row, record={name: value for name, value in row.record.items() if name != PARENT})
     return None
 
 

@@ -4,7 +4,8 @@ No public recording confirms these: that an unknown field refuses a whole collec
 upsert of one key in a call is refused by itself; that a key is free again once its record is in the recycle bin; that
 deleting an account takes its cases along; the words of ``INVALID_EMAIL_ADDRESS`` and of a missing ``attributes.type``.
 
-Not here: Bulk API, composite requests, metadata and tooling, search, history objects, currencies, person accounts.
+Not here: Bulk API, composite batches, graphs and trees, metadata and tooling, search, history objects, currencies,
+person accounts.
 Text compares without regard to case for ASCII letters only.
 """
 
@@ -14,7 +15,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -26,19 +27,19 @@ from starlette.routing import Route
 
 from integrations.sandbox import salesforce_collections as collections
 from integrations.sandbox.salesforce_auth import ORG_ID, Credentials, basic_pair
+from integrations.sandbox.salesforce_calls import Call, Reply, answer_of
+from integrations.sandbox.salesforce_composite import Composite, Resource
 from integrations.sandbox.salesforce_errors import SalesforceError, not_found, session_refused
 from integrations.sandbox.salesforce_objects import OBJECTS
 from integrations.sandbox.salesforce_query import SMALLEST_PAGE, Page, Queries
-from integrations.sandbox.salesforce_schema import API_VERSIONS, SObject
+from integrations.sandbox.salesforce_schema import API_VERSIONS
 from integrations.sandbox.salesforce_store import (
     CRM,
     INTEGRATION_USER_ID,
-    entity_named,
     load,
     merge_accounts,
     prepare,
 )
-from integrations.sandbox.salesforce_values import MalformedBodyError
 from integrations.sandbox.salesforce_writes import MultipleMatchesError, Writer, path_id
 from integrations.sandbox.soql_plan import LARGEST_PAGE
 from integrations.sandbox.state import RequestKind, State
@@ -52,50 +53,6 @@ _TOO_LONG = "<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>"
 _BATCH_SIZE = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, decoded."""
-
-    path: Mapping[str, str]
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def version(self) -> str:
-        return self.path["version"]
-
-    @property
-    def entity(self) -> SObject:
-        try:
-            return entity_named(self.path["type"])
-        except SalesforceError:
-            raise not_found() from None
-
-    def json(self) -> Mapping[str, Any]:
-        """The body as an object.
-
-        Raises:
-            MalformedBodyError: It is none.
-        """
-        try:
-            found = orjson.loads(self.body)
-        except orjson.JSONDecodeError as error:
-            raise MalformedBodyError("JSON_PARSER_ERROR", str(error)) from None
-        if not isinstance(found, dict):
-            raise MalformedBodyError("JSON_PARSER_ERROR", "The body must be a JSON object")
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer; ``records`` counts the records read or written."""
-
-    body: Any = None
-    status: int = 200
-    records: int = 0
-
-
 class Org:
     """The org's resources, one method each: a call in, a reply out."""
 
@@ -105,6 +62,9 @@ class Org:
         self.writer = Writer(state)
         self.used_requests = sum(state.request_counts().get(CRM, {}).values())
         self._described: dict[tuple[str, str], orjson.Fragment] = {}
+        inside = [each for each in _TABLE if each[1].startswith(("/sobjects", "/query", "/composite/"))]
+        resources = [Resource(method, _DATA + path, kind, partial(act, self)) for method, path, kind, act in inside]
+        self._composite = Composite(state, resources)
 
     # -- about the org ------------------------------------------------------------------------------------------------
 
@@ -221,6 +181,10 @@ class Org:
         found = self.queries.records(call.entity, names, collections.wanted_ids(ids), call.version)
         return Reply(found, records=len(found))
 
+    def composite(self, call: Call) -> Reply:
+        """Several of the other requests in one, except those about the org itself."""
+        return self._composite.answered(call)
+
 
 _Act = Callable[[Org, Call], Reply]
 _READ: RequestKind = "read"
@@ -242,6 +206,7 @@ _TABLE: tuple[tuple[str, str, RequestKind, _Act], ...] = (
     ("DELETE", "/sobjects/{type}/{id}", _WRITE, Org.delete),
     ("GET", "/sobjects/{type}/{key}/{value:path}", _READ, Org.read_by_key),
     ("PATCH", "/sobjects/{type}/{key}/{value:path}", _WRITE, Org.upsert),
+    ("POST", "/composite", _WRITE, Org.composite),
     ("POST", "/composite/sobjects", _WRITE, Org.create_all),
     ("PATCH", "/composite/sobjects", _WRITE, Org.update_all),
     ("DELETE", "/composite/sobjects", _WRITE, Org.delete_all),
@@ -288,7 +253,7 @@ class _Gate:
             reply = Reply(status=414) if is_too_long else self._answered(request, body, act)
             self.org.used_requests += 1
             self.org.state.log_request(
-                CRM, request.method, request.url.path, reply.status, kind=kind, records=reply.records
+                CRM, request.method, request.url.path, reply.status, kind=reply.kind or kind, records=reply.records
             )
             usage = {"Sforce-Limit-Info": f"api-usage={self.org.used_requests}/{DAILY_REQUESTS}"}
             return _response(request, reply, usage)
@@ -335,7 +300,7 @@ class _Gate:
         )
 
     def _answered(self, request: Request, body: bytes, act: _Act) -> Reply:
-        try:
+        def answered() -> Reply:
             if not self.credentials.admits(request.headers.get("authorization", "")):
                 raise session_refused()
             if request.path_params.get("version", API_VERSIONS[-1]) not in API_VERSIONS:
@@ -345,11 +310,8 @@ class _Gate:
                 return act(self.org, call)
             with self.org.state.transaction():
                 return act(self.org, call)
-        except SalesforceError as error:
-            return Reply(error.as_request_error(), error.status)
-        except MultipleMatchesError as several:
-            base = f"{request.url.path.split('/sobjects/')[0]}/sobjects/{request.path_params['type']}/"
-            return Reply([base + each for each in several.ids], 300)
+
+        return answer_of(answered, request.url.path)
 
 
 def _unknown(org: Org, call: Call) -> Reply:

@@ -52,6 +52,8 @@ class Profile(Ruled):
 
 
 class Points(Ruled):
+    """What a signal adds to the score by its status, 0-100."""
+
     healthy: Percent
     at_risk: Percent
     critical: Percent
@@ -103,6 +105,8 @@ class Veto(Ruled):
 
 
 class Health(Block):
+    """How signals become a score and a band."""
+
     points: Points
     bands: Bands
     rating: Rating
@@ -127,6 +131,8 @@ class Segments(Ruled):
 
 
 class Currency(Block):
+    """One currency: its decimals, and what a unit of it is worth."""
+
     decimals: Annotated[int, Field(ge=0, le=4)]
     rate: Annotated[Decimal, Field(gt=0)]
 
@@ -163,6 +169,8 @@ class EngagementModels(Ruled):
 
 
 class LifecycleRules(Ruled):
+    """How long the first and the last stage of a term last, in days."""
+
     onboarding_days: PositiveInt
     post_renewal_days: PositiveInt
 
@@ -213,6 +221,8 @@ class RenewalRiskRules(Ruled):
 
 
 class RenewalRules(Block):
+    """Which date counts, when a renewal is near, and what makes it a risk."""
+
     date: RenewalDate
     windows: RenewalWindows
     risk: RenewalRiskRules
@@ -268,6 +278,8 @@ class Playbook(Ruled):
 
 
 class Tasks(Ruled):
+    """How many new tasks an owner may get in a day."""
+
     cap_per_owner_and_day: PositiveInt
 
 

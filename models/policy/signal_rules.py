@@ -193,11 +193,15 @@ class StakeholderLeft(SignalRule):
 
 
 class SingleThreaded(SignalRule):
+    """At risk when fewer contacts than ``min_contacts`` took part within ``window_days``."""
+
     min_contacts: Annotated[int, Field(ge=2)]
     window_days: PositiveInt
 
 
 class Nps(SignalRule):
+    """The least score of healthy and of at risk, from answers of the last ``window_days``."""
+
     healthy_min: Annotated[int, Field(ge=0, le=10)]
     at_risk_min: Annotated[int, Field(ge=0, le=10)]
     window_days: PositiveInt

@@ -31,9 +31,8 @@ class Blind:
 
     def send(self, batch: Sequence[Write]) -> list[Outcome]:
         is_new = [write.kind is WriteKind.TASKS and write.action is WriteAction.CREATE for write in batch]
-        return self._port.send(
-            [replace(write, record_key=secrets.token_hex(16)) if new else write for write, new in zip(batch, is_new, strict=True)]
-        )
+        renamed = [replace(write, record_key=secrets.token_hex(16)) for write in batch]
+        return self._port.send([new if fresh else old for old, new, fresh in zip(batch, renamed, is_new, strict=True)])
 
     def find(self, writes: Sequence[Write]) -> Mapping[str, str]:
         return {}

@@ -108,17 +108,18 @@ def test_a_plan_that_a_person_made_is_taken_over_with_what_hangs_below_it(house:
 
 
 def test_text_that_stood_in_a_section_before_the_first_run_is_listed_and_left_alone(house: House) -> None:
-    section, companies = "plansync_section_business_goals", "/crm/objects/2026-09/companies"
+    section, other = "plansync_section_business_goals", "plansync_section_customer_overview"  # full plans have both
+    companies = "/crm/objects/2026-09/companies"
     known = house.hubspot("GET", companies, limit="100", properties="salesforceaccountid")["results"]
     alone = [row["id"] for row in known if not row["properties"]["salesforceaccountid"]]
     inputs = [{"id": one, "properties": {section: f"What {one} wants."}} for one in alone]
     house.hubspot("POST", f"{companies}/batch/update", {"inputs": inputs})
     for _ in range(2):
         told = house.run()
-        held = house.hubspot("GET", companies, limit="100", properties=f"{section},plansync_key")["results"]
-        mine = [row for row in held if row["id"] in alone]
-        assert {row["id"]: row["properties"][section] for row in mine} == {one: f"What {one} wants." for one in alone}
-        assert told["changes"]["contested"] == sum(bool(row["properties"]["plansync_key"]) for row in mine) > 0
+        held = house.hubspot("GET", companies, limit="100", properties=f"{section},{other}")["results"]
+        mine = {row["id"]: row["properties"] for row in held if row["id"] in alone}
+        assert {one: row[section] for one, row in mine.items()} == {one: f"What {one} wants." for one in alone}
+        assert told["changes"]["contested"] == sum(bool(row[other]) for row in mine.values()) > 0
     assert written(told) == QUIET | {"contested": told["changes"]["contested"]}
 
 
@@ -146,8 +147,8 @@ def test_a_task_closes_when_its_condition_clears(house: House) -> None:
     house.run()
     asked = "SELECT Id, AccountId FROM Task WHERE Plansync_Key__c != null AND Subject LIKE 'Agree on goals%' LIMIT 1"
     task = house.salesforce("GET", "/query", q=asked)["records"][0]
-    plans = f"SELECT Id FROM Success_Plan__c WHERE Account__c = '{task['AccountId']}'"
-    plan = house.salesforce("GET", "/query", q=plans)["records"][0]["Id"]
+    plans = {row["Account__c"]: row for row in salesforce_rows(house, "SELECT Id, Account__c FROM Success_Plan__c")}
+    plan = plans[task["AccountId"]]["Id"]
     house.set_clock(EVENING + timedelta(hours=1))
     agreed = {"Success_Plan__c": plan, "Kind__c": "outcome", "Title__c": "Close the books in three days"}
     house.salesforce("POST", "/sobjects/Success_Plan_Item__c", agreed)

@@ -95,12 +95,12 @@ def test_risk_names_its_reasons_and_the_money() -> None:
         contacts="of | name | role | has_left\na | Jo | executive_sponsor | yes\nb | Al | executive_sponsor | no",
         usage=usage(*[used("b", [5] * 10, feature) for feature in ("login", "x", "y", "z")]),
     )
+    vetoes, blind = "Executive sponsor gone; No executive sponsor named", "too little data for a health score"
     assert renewals(portfolio, "risk", "arr_at_risk_minor", "currency", "reasons") == [
-        ("a", "high", 100, "EUR", ["Executive sponsor gone; No executive sponsor named", "too little data for a health score",
-                                   "no review is scheduled before the renewal"]),
+        ("a", "high", 100, "EUR", [vetoes, blind, "no review is scheduled before the renewal"]),
         ("b", "low", 0, "USD", []),
-        ("c", "unknown", None, None, ["too little data for a health score", "no renewal date on record"]),
-    ]  # fmt: skip
+        ("c", "unknown", None, None, [blind, "no renewal date on record"]),
+    ]
 
 
 def test_stages_plans_and_reviews() -> None:

@@ -4,7 +4,7 @@ import os
 from datetime import date
 from pathlib import Path
 
-from flows import settings
+from flows import runtime, settings
 from flows.summary import Summary
 
 QUIET_PREFECT = {
@@ -17,8 +17,8 @@ QUIET_PREFECT = {
 
 
 def by_hand(as_of: date | None, *, is_dry: bool, config: Path | None) -> Summary:
-    """Run the nightly flow in this process; settings are checked before Prefect starts."""
-    settings.load(config)
+    """Run the nightly flow in this process; what can be wrong with its parts is found before Prefect starts."""
+    runtime.check_parts(settings.load(config))
     for name, value in QUIET_PREFECT.items():
         os.environ.setdefault(name, value)
     from flows.nightly_sync import nightly_sync

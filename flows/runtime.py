@@ -126,6 +126,18 @@ def _for_port(settings: SalesforceSettings | HubSpotSettings) -> dict[str, Any]:
     return {name: None if (value := getattr(settings, name)) == 0 else value for name in sorted(names)}
 
 
+def check_parts(settings: Settings) -> None:
+    """Fail now, and plainly, where a run would fail later under an orchestrator's traceback.
+
+    Raises:
+        SettingsError, PolicyError, StoreError: A part cannot be used.
+    """
+    load_policy(settings.policy.path)
+    open_store(settings).close()
+    for port in open_ports(settings).values():
+        port.close()
+
+
 @contextmanager
 def open_run(
     settings: Settings,
@@ -162,8 +174,8 @@ def open_run(
                 stack.callback(port.close)
             yield run
         except BaseException as error:
-            stopped = isinstance(error, (KeyboardInterrupt, SystemExit))
-            status = RunStatus.INTERRUPTED if stopped else RunStatus.FAILED
+            is_fault = isinstance(error, Exception)  # Ctrl-C and SIGTERM are not, whoever caught them first
+            status = RunStatus.FAILED if is_fault else RunStatus.INTERRUPTED
             store.close_run(run_id, status, {"error": type(error).__name__}, clock())
             raise
 

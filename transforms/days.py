@@ -88,10 +88,8 @@ def first_bad_week(is_bad: Sequence[pl.Expr], newest_week: pl.Expr) -> pl.Expr:
         An ISO week such as ``2026-W40``, or ``long`` if every week given was bad. It depends on the weeks since the
         run began and on nothing later, so it names the run for as long as it lasts.
     """
-    # A bit a week: the ones at the low end are the run.
-    bits = pl.sum_horizontal([bad.cast(pl.Int64) * 2**lag for lag, bad in enumerate(is_bad)])
-    length = bits.bitwise_trailing_ones().cast(pl.Int32)
-    return pl.when(length == len(is_bad)).then(pl.lit(LONG)).otherwise(week_label(newest_week - length + 1))
+    lags = [pl.when(~bad.fill_null(False)).then(pl.lit(lag, dtype=pl.Int32)) for lag, bad in enumerate(is_bad)]
+    return week_label(newest_week - pl.coalesce(lags) + 1).fill_null(LONG)
 
 
 def since(week: pl.Expr) -> pl.Expr:

@@ -30,7 +30,8 @@ def health(customers: pl.LazyFrame, signals: pl.LazyFrame, *, policy: Policy) ->
     Source:
         Rulebook R-151 to R-157, X4.
     """
-    profiled = customers.select("customer_id", profile=profile_of(policy)).with_row_index("customer_no")
+    profiled = customers.select("customer_id", profile=profile_of(policy)).sort("customer_id")
+    profiled = profiled.with_row_index("customer_no")
     weighted = _weighted(profiled, signals, policy)
     joined = profiled.join(_sums(weighted, policy), on="customer_no", how="left")
     joined = joined.join(_drivers(weighted, policy), on="customer_no", how="left")
@@ -54,13 +55,19 @@ def profile_of(policy: Policy) -> pl.Expr:
 
 
 def _weighted(profiled: pl.LazyFrame, signals: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
-    """Signals with their weight in the customer's profile (null: none) and their points (null: not classifiable)."""
+    """Signals with their weight in the customer's profile (null: none) and their points (null: not classifiable).
+
+    A signal without weight that is not bad says nothing here and is left out.
+    """
+    is_bad = pl.col("status").is_in(_BAD)
+    weighty = sorted({str(signal) for profile in policy.health.profiles.values() for signal in profile.weights})
+    spoken = signals.filter(is_bad | pl.col("signal").is_in(weighty))
     weight = pl.lit(None, dtype=pl.Int64)
     for name, profile in policy.health.profiles.items():
         weights = {str(signal): points for signal, points in profile.weights.items()}
         of_profile = pl.col("signal").replace_strict(weights, default=None, return_dtype=pl.Int64)
         weight = pl.when(pl.col("profile") == name).then(of_profile).otherwise(weight)
-    joined = signals.select("customer_id", "signal", "status", "reason").join(profiled, on="customer_id")
+    joined = spoken.select("customer_id", "signal", "status", "reason").join(profiled, on="customer_id")
     return joined.select("customer_no", "signal", "status", "reason", weight=weight, points=_points(policy))
 
 

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from models.policy.pack import Policy
+from models.policy.signal_rules import FeatureBreadth
 from transforms.days import (
     HISTORY_WEEKS,
     LONG_HISTORY_WEEKS,
@@ -39,11 +40,11 @@ def usage_by_customer(usage: pl.LazyFrame, feeds: pl.LazyFrame, *, policy: Polic
         policy: Reads the breadth window and the core features.
 
     Returns:
-        ``customer_no``; ``usage_N``, ``logins_N`` (events N full weeks back); ``features_N`` (features used in the
-        window that ended N weeks back); ``first_usage_lag``, ``first_login_lag``, ``good_login_lag`` (weeks back of the
-        first use, of the first login, of the last week with enough logins); ``last_usage_date``, ``last_login_date``.
+        ``customer_no``; ``usage_N``, ``logins_N`` (events N full weeks back); ``features`` (used in the window that
+        ends now) and, where they are too few, ``features_N`` (in the one that ended N weeks back);
+        ``first_usage_lag``, ``first_login_lag``, ``good_login_lag`` (weeks back of the first use, of the first login,
+        of the last week with enough logins); ``last_usage_date``, ``last_login_date``.
     """
-    rule = policy.signals.feature_breadth
     lag = _WEEK - week_of(pl.col("usage_date"))
     rows = usage.join(feeds.select(usage_week()), how="cross")
     lagged = rows.select("customer_no", "usage_date", "feature", "event_count", lag=lag)
@@ -66,7 +67,7 @@ def usage_by_customer(usage: pl.LazyFrame, feeds: pl.LazyFrame, *, policy: Polic
         last_usage_date=pl.col("usage_date").max(),
         last_login_date=pl.col("login_date").max(),
     )
-    return sums.join(_features(lagged, core=rule.core_features, weeks=rule.weeks), on="customer_no", how="left")
+    return sums.join(_features(lagged, rule=policy.signals.feature_breadth), on="customer_no", how="left")
 
 
 def _full_week() -> pl.Expr:
@@ -74,11 +75,19 @@ def _full_week() -> pl.Expr:
     return week_of(pl.col("usage_until") + timedelta(days=1)) - 1
 
 
-def _features(lagged: pl.LazyFrame, *, core: tuple[str, ...], weeks: int) -> pl.LazyFrame:
-    """Features used in the ``weeks`` weeks up to each past week. Bit N of a mask: used N weeks back."""
+def _features(lagged: pl.LazyFrame, *, rule: FeatureBreadth) -> pl.LazyFrame:
+    """Features used in the weeks up to the newest one; and up to each past week, for customers with too few of them."""
     in_reach = pl.col("lag").is_between(0, LONG_HISTORY_WEEKS - 1) & (pl.col("event_count") > 0)
-    used = lagged.filter(in_reach & ~pl.col("feature").is_in(list(core)))
-    bit = pl.lit(2, dtype=pl.Int64).pow(pl.col("lag").cast(pl.UInt32))
+    used = lagged.filter(in_reach & ~pl.col("feature").is_in(list(rule.core_features)))
+    recent = used.filter(pl.col("lag") < rule.weeks).select("customer_no", "feature").unique()
+    counted = recent.group_by("customer_no").agg(features=pl.len().cast(pl.Int64))
+    broad = counted.filter(pl.col("features") >= rule.healthy_min)
+    past = _past_features(used.join(broad, on="customer_no", how="anti"), rule.weeks)
+    return counted.join(past, on="customer_no", how="full", coalesce=True)
+
+
+def _past_features(used: pl.LazyFrame, weeks: int) -> pl.LazyFrame:
+    bit = pl.lit(2, dtype=pl.Int64).pow(pl.col("lag").cast(pl.UInt32))  # bit N: used N weeks back
     masks = used.with_columns(mask=bit).group_by("customer_no", "feature").agg(pl.col("mask").bitwise_or())
     widened = pl.col("mask")
     for shift in range(1, weeks):
@@ -234,23 +243,24 @@ def _feature_breadth(as_of: date, policy: Policy) -> Reading:
     rule = policy.signals.feature_breadth
     counts = [pl.col(f"features_{week}").fill_null(0) for week in range(LONG_HISTORY_WEEKS - rule.weeks + 1)]
     observed = pl.col("first_usage_lag") + 1
-    few = [(count < rule.healthy_min) & (observed - week >= rule.weeks) for week, count in enumerate(counts)]
+    few = [(past < rule.healthy_min) & (observed - week >= rule.weeks) for week, past in enumerate(counts)]
     start = first_bad_week(few, _WEEK)
-    is_core_only = counts[0] < rule.at_risk_min
+    count = pl.col("features").fill_null(0)
+    is_core_only = count < rule.at_risk_min
     return reading(
         "feature_breadth",
         unit="features",
         threshold=f"in {rule.weeks} weeks: healthy from {rule.healthy_min} features beyond the core, "
         f"at risk from {rule.at_risk_min}, critical below",
         source=UNITS_SOURCE,
-        value=counts[0],
+        value=count,
         unknown=[
             *_no_usage(as_of, policy),
             (~pl.col("has_features"), "the usage names no features"),
             (observed < rule.weeks, f"fewer than {rule.weeks} full weeks of usage"),
         ],
         critical=is_core_only,
-        at_risk=counts[0] < rule.healthy_min,
+        at_risk=count < rule.healthy_min,
         healthy=f"{rule.healthy_min} or more features in use",
         bad=pl.when(is_core_only)
         .then(said("only core features in use, too few of the others {}", since(start)))

@@ -119,25 +119,30 @@ class Org:
         request = Request("POST", path, is_repeatable=True, body=body, headers={"Content-Type": "application/json"})
         return [record for record in decoded(self.wire.exchange(request), f"POST {path}") if record is not None]
 
-    def collected(self, parts: Sequence[Part]) -> list[dict[str, Any]]:
-        """Write up to 200 records, each by itself, in one call: one part as Collections, several as a composite of them.
-
-        Returns:
-            One result per record, in order. A part that was refused whole is a refusal of each of its records.
+    def collected(self, path: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Write up to 200 records by Collections, each by itself; one result per record, in order.
 
         Raises:
             CrmUnavailableError: The effect is unknown.
             CrmRefusedError: Nothing happened.
         """
-        ((path, records), *others) = parts
-        if others:
-            request = self._write("POST", "", composite_body(f"{self._root}/composite", parts))
-            return results_of(decoded(self.wire.exchange(request, is_write=True), str(request)), parts)
         request = self._write("PATCH", f"/sobjects{path}", {"allOrNone": False, "records": records})
         results = decoded(self.wire.exchange(request, is_write=True), str(request))
         if not isinstance(results, list) or len(results) != len(records):
             raise CrmUnavailableError(f"{CRM}: {request}: the answer does not match the batch; its effect is unknown")
         return results
+
+    def collected_together(self, parts: Sequence[Part]) -> list[dict[str, Any]]:
+        """Write up to 200 records by up to 5 Collections in one call; one result per record, in order.
+
+        A part that was refused whole is a refusal of each of its records.
+
+        Raises:
+            CrmUnavailableError: The effect is unknown.
+            CrmRefusedError: Nothing happened.
+        """
+        request = self._write("POST", "", composite_body(f"{self._root}/composite", parts))
+        return results_of(decoded(self.wire.exchange(request, is_write=True), str(request)), parts)
 
     def _write(self, method: str, path: str, body: Mapping[str, Any]) -> Request:
         """A write that may be repeated: it holds upserts by key and updates by Id."""

@@ -150,7 +150,7 @@ def _round(org: Org, rows: Sequence[Row], size: int) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
     for chunk in chunks(sorted(rows, key=lambda row: not row.path), size):
         parts = [(path, [row.record for row in part]) for path, part in groupby(chunk, key=lambda row: row.path)]
-        results = org.collected(parts)
+        results = org.collected(*parts[0]) if len(parts) == 1 else org.collected_together(parts)
         outcomes |= {row.effect_key: outcome_of(row.effect_key, each) for row, each in zip(chunk, results, strict=True)}
     return outcomes
 

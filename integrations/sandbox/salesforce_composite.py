@@ -199,7 +199,7 @@ def _filled(value: Any, replies: Mapping[str, Reply]) -> Any:
 
 def _referred(reference: str, steps: str, replies: Mapping[str, Reply]) -> str:
     earlier = replies.get(reference)
-    found: Any = earlier.body if earlier and earlier.status < 300 else None
+    found: Any = orjson.loads(orjson.dumps(earlier.body)) if earlier and earlier.status < 300 else None
     for name, index in _STEP.findall(steps):
         if name:
             found = found.get(name) if isinstance(found, dict) else None

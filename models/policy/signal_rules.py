@@ -47,6 +47,7 @@ class Ruled(Block):
 
 
 def known(name: str, names: tuple[str, ...], what: str) -> None:
+    """Refuse a name that is not among ``names``; ``load`` adds the nearest."""
     if name not in names:
         raise PydanticCustomError("unknown_name", "{what} '{name}' is unknown", _context(what, name, names))
 
@@ -56,6 +57,7 @@ def _context(what: str, name: str, names: tuple[str, ...]) -> dict[str, object]:
 
 
 def ordered(larger: int, smaller: int, text: str) -> None:
+    """Refuse two values that stand in the wrong order, with ``text``."""
     if larger < smaller:
         raise PydanticCustomError("not_ordered", "{text}", {"text": text})
 
@@ -179,6 +181,8 @@ class MissedCheckins(Count):
 
 
 class SponsorNamed(SignalRule):
+    """How grave it is that nobody is named as executive sponsor."""
+
     unnamed_status: BadStatus
 
 

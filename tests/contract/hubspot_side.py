@@ -88,10 +88,12 @@ class HubSpotSide:
     def delete_task(self, crm_id: str) -> None:
         self._asked("DELETE", f"/objects/2026-09/tasks/{crm_id}")
 
-    def least_calls(self, counts: Mapping[WriteKind, int]) -> int:
-        """A company takes its fields and sections in one row."""
-        companies = max(counts.get(WriteKind.FIELDS, 0), ceil(counts.get(WriteKind.SECTIONS, 0) / len(Section)))
-        return ceil(companies / self.batch_size) + ceil(counts.get(WriteKind.TASKS, 0) / self.batch_size)
+    def least_calls(self, new: Mapping[WriteKind, int], known: Mapping[WriteKind, int]) -> int:
+        """A company, which exists, takes its fields and sections in one row; new and known tasks take calls apart."""
+        fields, sections = (new.get(each, 0) + known.get(each, 0) for each in (WriteKind.FIELDS, WriteKind.SECTIONS))
+        companies = max(fields, ceil(sections / len(Section)))
+        tasks = (each.get(WriteKind.TASKS, 0) for each in (new, known))
+        return sum(ceil(count / self.batch_size) for count in (companies, *tasks))
 
     def _total(self, name: str, *filters: Mapping[str, str]) -> int:
         body = {"filterGroups": [{"filters": list(filters)}] if filters else [], "limit": 1}

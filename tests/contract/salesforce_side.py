@@ -79,8 +79,8 @@ class SalesforceSide:
     def delete_task(self, crm_id: str) -> None:
         self._asked("DELETE", f"/sobjects/Task/{crm_id}")
 
-    def least_calls(self, counts: Mapping[WriteKind, int]) -> int:
-        return sum(ceil(count / self.batch_size) for count in counts.values())
+    def least_calls(self, new: Mapping[WriteKind, int], known: Mapping[WriteKind, int]) -> int:
+        return sum(ceil((new.get(kind, 0) + known.get(kind, 0)) / self.batch_size) for kind in WriteKind)
 
     def _create(self, sobject: str, **values: Any) -> str:
         return str(self._asked("POST", f"/sobjects/{sobject}", values).json()["id"])

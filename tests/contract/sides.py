@@ -57,8 +57,8 @@ class Side(Protocol):
 
     def delete_task(self, crm_id: str) -> None: ...
 
-    def least_calls(self, counts: Mapping[WriteKind, int]) -> int:
-        """The fewest write calls in which so many new records of each kind, of as many accounts, can be made."""
+    def least_calls(self, new: Mapping[WriteKind, int], known: Mapping[WriteKind, int]) -> int:
+        """The fewest write calls in which so many records of each kind can be made and changed, each by itself."""
         ...
 
 

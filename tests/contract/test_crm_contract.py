@@ -336,8 +336,64 @@ def test_new_records_take_the_fewest_calls(side: Side, port: CrmPort, admin: Adm
     texts = [section(side, account, name, "Text.") for account in accounts for name in Section]
     admin.forget_requests()
     push(port, [*raised, *texts, *kept])
-    least = side.least_calls({WriteKind.FIELDS: 12, WriteKind.SECTIONS: 12 * len(Section), WriteKind.TASKS: count})
+    new = {WriteKind.FIELDS: 12, WriteKind.SECTIONS: 12 * len(Section), WriteKind.TASKS: count}
+    assert admin.requests(side.crm)["write"] == side.least_calls(new, {})
+
+
+def change(write: Write, crm_id: str | None, **changes: Value) -> Write:
+    """The same record with other values, as a later night writes it."""
+    values = {name: value for name, value in write.values.items() if name != "customer_name"} | changes
+    return replace(
+        write, effect_key=f"{write.effect_key} again", action=WriteAction.UPDATE, crm_id=crm_id, values=values
+    )
+
+
+@pytest.mark.parametrize("share", [(0.02, 0.01, 0.01), (0.5, 0.25, 0.25), (0.6, 1.5, 0.1)], ids=str)
+def test_new_and_known_records_together_take_the_fewest_calls(
+    side: Side, port: CrmPort, admin: Admin, share: tuple[float, float, float]
+) -> None:
+    """New, changed and closed tasks, as shares of a batch; with them, plans."""
+    new, old, done = (round(each * side.batch_size) for each in share)
+    whole = tasks(port, side, new + old + done, f"together {new} {old} {done}")
+    extra = [side.create_account(f"Together {number}") for number in range(4)]
+    plans = [plan_fields(side, account) for account in extra]
+    ids = {key: outcome.crm_id for key, outcome in push(port, [*whole[new:], *plans[:2]]).items()}
+    updates = [change(each, ids[each.effect_key], subject="Changed") for each in whole[new : new + old]]
+    closes = [
+        replace(change(each, ids[each.effect_key]), action=WriteAction.CLOSE, values={"closed_reason": "cleared"})
+        for each in whole[new + old :]
+    ]
+    replanned = [change(each, ids[each.effect_key], health_score=12.5) for each in plans[:2]]
+    admin.forget_requests()
+    outcomes = push(port, [*closes, *updates, *whole[:new], *plans[2:], *replanned])
+    least = side.least_calls(
+        {WriteKind.FIELDS: 2, WriteKind.TASKS: new}, {WriteKind.FIELDS: 2, WriteKind.TASKS: old + done}
+    )
     assert admin.requests(side.crm)["write"] == least
+    assert {key for key, outcome in outcomes.items() if not outcome.crm_id} == set()
+    assert len(port.find(whole)) == len(whole)
+    rows = read_back(port, WriteKind.TASKS, [outcomes[each.effect_key].crm_id for each in updates])
+    assert {row["subject"] for row in rows.values()} == {"Changed"}
+    rows = read_back(port, WriteKind.TASKS, [outcomes[each.effect_key].crm_id for each in closes])
+    assert all(row["is_closed"] for row in rows.values())
+    rows = read_back(port, WriteKind.FIELDS, [outcomes[each.effect_key].crm_id for each in replanned])
+    assert {row["health_score"] for row in rows.values()} == {12.5}
+
+
+def test_one_refused_row_among_new_and_one_among_known_records_spoil_nothing(side: Side, port: CrmPort) -> None:
+    writes = tasks(port, side, 10, "two bad")
+    ids = {key: outcome.crm_id for key, outcome in push(port, writes[5:]).items()}
+    known = [change(each, ids[each.effect_key], subject="Changed") for each in writes[5:]]
+    bad = [replace(each, values={**each.values, "owner_crm_id": "999999999999999"}) for each in (writes[1], known[3])]
+    rest = [each for each in (*writes[:5], *known) if each.effect_key not in {wrong.effect_key for wrong in bad}]
+    outcomes = push(port, [*rest, *bad])
+    for wrong in bad:
+        assert outcomes[wrong.effect_key].crm_id is None
+        assert outcomes[wrong.effect_key].error_code
+    assert [outcomes[each.effect_key].is_created for each in rest] == [each.action == "create" for each in rest]
+    changed = {each.effect_key: outcomes[each.effect_key].crm_id for each in rest if each in known}
+    assert changed == {each.effect_key: each.crm_id for each in known if each in rest}
+    assert len(port.find(writes)) == 9
 
 
 def test_one_refused_row_does_not_spoil_its_batch(side: Side, port: CrmPort) -> None:
@@ -376,6 +432,26 @@ def test_a_lost_answer_never_makes_a_second_record(side: Side, port: CrmPort, ad
     assert all(outcome.crm_id for outcome in outcomes.values())
     assert len(port.find(writes)) == 5
     assert sum(side.counts().values()) == before + 5
+
+
+@pytest.mark.parametrize("kind", ["drop", "commit_then_drop", "truncate"])
+def test_a_lost_answer_to_new_and_known_records_makes_none_twice(
+    side: Side, port: CrmPort, admin: Admin, kind: str
+) -> None:
+    writes = tasks(port, side, 6, f"mixed and lost by {kind}")
+    ids = {key: outcome.crm_id for key, outcome in push(port, writes[3:]).items()}
+    known = [change(each, ids[each.effect_key], subject="Changed") for each in writes[3:]]
+    admin.fault(side.crm, kind, count=1, methods=["POST", "PUT", "PATCH"])
+    for batch in port.batches([*writes[:3], *known]):
+        try:
+            port.send(batch)
+        except CrmUnavailableError:
+            landed = port.find(batch)
+            port.send([each for each in batch if each.action is WriteAction.UPDATE or each.record_key not in landed])
+    found = port.find(writes)
+    assert len(found) == 6
+    rows = read_back(port, WriteKind.TASKS, list(found.values()))
+    assert Counter(row["subject"] == "Changed" for row in rows.values()) == {True: 3, False: 3}
 
 
 def test_a_push_to_a_crm_that_is_down_is_unavailable(side: Side, port: CrmPort, admin: Admin) -> None:

@@ -131,9 +131,12 @@ def check_parts(settings: Settings) -> None:
 
     Raises:
         SettingsError, PolicyError, StoreError: A part cannot be used.
+        RunHeldError: Another run is at work.
     """
     load_policy(settings.policy.path)
-    open_store(settings).close()
+    with open_store(settings) as store:
+        _take_lease(store, _holder("check"), utc_now(), settings.run.lease_s)
+        store.release_lease(LEASE, _holder("check"))
     for port in open_ports(settings).values():
         port.close()
 
@@ -163,7 +166,7 @@ def open_run(
     with ExitStack() as stack:
         policy = load_policy(settings.policy.path)
         store = stack.enter_context(open_store(settings))
-        holder = f"{socket.gethostname()}:{os.getpid()}:{run_id}"
+        holder = _holder(run_id)
         _take_lease(store, holder, clock(), settings.run.lease_s)
         stack.callback(lambda: store.release_lease(LEASE, holder))
         store.open_run(run_id, day, clock())
@@ -178,6 +181,10 @@ def open_run(
             status = RunStatus.FAILED if is_fault else RunStatus.INTERRUPTED
             store.close_run(run_id, status, {"error": type(error).__name__}, clock())
             raise
+
+
+def _holder(run_id: str) -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{run_id}"
 
 
 def _take_lease(store: Store, holder: str, now: datetime, ttl_s: int) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 from integrations.crm import Page, Window
 from integrations.errors import CrmRefusedError, CrmUnavailableError
 from integrations.hubspot.fields import ACCOUNTS, MERGED_IDS, TASKS, Source, nearest
-from integrations.hubspot.rows import Names, Records, asked_properties, owners_page, pages_of, within
+from integrations.hubspot.rows import Names, Records, asked_properties, no_records, owners_page, pages_of, within
 from integrations.hubspot.search import changed_ids, merged_ids
 from integrations.hubspot.wire import Portal
 from models import frames
@@ -22,7 +22,7 @@ LIST_PAGE = 100
 BATCH, HISTORY_BATCH = 100, 50
 LINK_BATCH = 1_000
 OWNERS_PAGE = 500
-ROWS_A_PAGE = 5_000
+ROWS_A_PAGE = 10_000
 """Records that become one frame: building a frame costs the same for a hundred."""
 PRIMARY_TYPES = frozenset({1, 5, 26})
 """contact, deal and ticket to its primary company; all else is unlabelled or a portal's own label."""
@@ -82,7 +82,7 @@ def pulled(portal: Portal, source: Source, window: Window) -> Iterator[Page]:
     asked = reading(portal, source)
     told: set[str] = set()
     for records in _listed(asked) if window.after is None else _changed(asked, window):
-        told.update(str(one["id"]) for one in records.found if one["properties"].get(MERGED_IDS))
+        told.update(records.holding(MERGED_IDS))
         page = asked.page(records)
         page = page if window.after is None else within(page, window.after, window.until)
         yield _only(page, source.frame, pl.col("merged_into").is_null())
@@ -156,24 +156,12 @@ def _pages(portal: Portal, path: str, params: Mapping[str, str]) -> Iterator[lis
         seen.add(after)
 
 
-def _gathered(pages: Iterable[list[Json]]) -> Iterator[list[Json]]:
-    held: list[Json] = []
-    for page in pages:
-        held += page
-        if len(held) >= ROWS_A_PAGE:
-            yield held
-            held = []
-    if held:
-        yield held
-
-
 def _listed(asked: Reading) -> Iterator[Records]:
     params = {"limit": str(LIST_PAGE), "properties": ",".join(asked.properties), "archived": "false"}
     if asked.source.links:
         params["associations"] = ",".join(asked.source.links)
     pages = _pages(asked.portal, asked.portal.objects(asked.source.type), params)
-    for found in _gathered(pages):
-        yield Records(found, {to: _inline(asked, found, to) for to in asked.source.links})
+    return _gathered(asked, pages, asked.source.links)
 
 
 def _archived(asked: Reading, window: Window) -> Iterator[Records]:
@@ -181,8 +169,30 @@ def _archived(asked: Reading, window: Window) -> Iterator[Records]:
     params = {"limit": str(LIST_PAGE), "properties": ",".join(asked.properties), "archived": "true"}
     pages = _pages(asked.portal, asked.portal.objects(asked.source.type), params)
     recent = ([one for one in page if not one.get("archivedAt") or _is_in(window, one["archivedAt"])] for page in pages)
-    for found in _gathered(recent):
-        yield Records(found, {}, is_archived=True)
+    return _gathered(asked, recent, is_archived=True)
+
+
+def _gathered(
+    asked: Reading, pages: Iterable[list[Json]], links: Sequence[str] = (), *, is_archived: bool = False
+) -> Iterator[Records]:
+    """The records of many pages at once, with the links that came along."""
+    held = no_records(asked.properties, links, is_archived=is_archived)
+    for found in pages:
+        held.add(found)
+        for to in links:
+            held.links[to].update(_inline(found, to))
+        if len(held.ids) >= ROWS_A_PAGE:
+            yield _with_all_links(asked, held)
+            held = no_records(asked.properties, links, is_archived=is_archived)
+    if held.ids:
+        yield _with_all_links(asked, held)
+
+
+def _with_all_links(asked: Reading, held: Records) -> Records:
+    for to, links in held.links.items():
+        overflowing = [one for one, linked in links.items() if linked is None]
+        links.update(_linked(asked.portal, asked.source.type, to, overflowing))
+    return held
 
 
 # -- changes ----------------------------------------------------------------------------------------------------------
@@ -195,13 +205,16 @@ def _changed(asked: Reading, window: Window) -> Iterator[Records]:
 
 def _bodies(asked: Reading, ids: Sequence[str]) -> Records:
     """Bodies and links of up to 1,000 records; search knows neither links nor always the newest values."""
-    found = [
-        record
-        for some in slices(ids, BATCH)
-        for record in batch_read(asked.portal, asked.source.type, some, asked.properties)
-    ]
-    kept = [str(record["id"]) for record in found]
-    return Records(found, {to: _linked(asked.portal, asked.source.type, to, kept) for to in asked.source.links})
+    held = no_records(asked.properties)
+    for some in slices(ids, BATCH):
+        held.add(batch_read(asked.portal, asked.source.type, some, asked.properties))
+    return _with_read_links(asked, held)
+
+
+def _with_read_links(asked: Reading, held: Records) -> Records:
+    for to in asked.source.links:
+        held.links[to] = dict(_linked(asked.portal, asked.source.type, to, held.ids))
+    return held
 
 
 def batch_read(
@@ -257,9 +270,10 @@ def _merged(asked: Reading, ids: Sequence[str], window: Window, told: Collection
         recent = [record for record in records if _losers_of(record).keys() & merged_at.keys()]
         if not recent:
             continue
-        kept = [str(record["id"]) for record in recent]
-        links = {to: _linked(asked.portal, asked.source.type, to, kept) for to in asked.source.links}
-        page = asked.page(Records(recent, links, merged_at=merged_at))
+        held = no_records(asked.properties)
+        held.add(recent)
+        held.merged_at = merged_at
+        page = asked.page(_with_read_links(asked, held))
         is_new = pl.col("merged_into").is_null() & ~pl.col("crm_id").is_in(sorted(told))
         yield _only(page, asked.source.frame, is_new | pl.col("crm_id").is_in(sorted(merged_at)))
 
@@ -282,21 +296,23 @@ def _is_in(window: Window, at: str) -> bool:
 # -- links ------------------------------------------------------------------------------------------------------------
 
 
-def _inline(asked: Reading, found: Sequence[Json], to: str) -> dict[str, str]:
-    """Links that came with the records; a record with more of them than fit has them read on their own."""
+def _inline(found: Sequence[Json], to: str) -> dict[str, str | None]:
+    """Links that came with the records; None for a record with more than fit, which must be read on their own."""
     primary = f"_to_{SINGULAR[to]}"
-    chosen: dict[str, str] = {}
-    overflowing: list[str] = []
+    chosen: dict[str, str | None] = {}
     for record in found:
         block = record.get("associations", {}).get(to)
         if not block:
             continue
+        results = block["results"]
         if block.get("paging"):
-            overflowing.append(str(record["id"]))
-        elif block["results"]:
-            ranked = [(not str(one["type"]).endswith(primary), int(one["id"])) for one in block["results"]]
+            chosen[str(record["id"])] = None
+        elif len(results) == 1:  # nearly always, and there is nothing to rank
+            chosen[str(record["id"])] = str(results[0]["id"])
+        elif results:
+            ranked = [(not str(one["type"]).endswith(primary), int(one["id"])) for one in results]
             chosen[str(record["id"])] = str(min(ranked)[1])
-    return chosen | _linked(asked.portal, asked.source.type, to, overflowing)
+    return chosen
 
 
 def _linked(portal: Portal, of: str, to: str, ids: Sequence[str]) -> dict[str, str]:

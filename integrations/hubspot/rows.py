@@ -1,8 +1,9 @@
 """From HubSpot's records to plansync's frames: one table of texts, then expressions. Nothing here asks the portal."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import polars as pl
@@ -19,18 +20,49 @@ Names = Mapping[str, str | None]
 """The portal's property for each column of a source; None where it has none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Records:
-    """Records of one source as they came.
+    """Records of one source, their values as they came, by property and in order.
 
-    ``links`` holds, per linked type, record id to the id it is linked to; ``merged_at``, per id of a record that was
-    merged into one of these, when that was, as HubSpot writes instants.
+    Values, not records: dictionaries that outlive their answer keep the garbage collector busy, texts do not.
+    ``links`` holds, per linked type, record id to the id it is linked to, or None; ``merged_at``, per id of a record
+    that was merged into one of these, when that was, as HubSpot writes instants.
     """
 
-    found: Sequence[Json]
-    links: Mapping[str, Mapping[str, str]]
+    properties: Mapping[str, list[Any]]
+    ids: list[str] = field(default_factory=list)
+    updated: list[str | None] = field(default_factory=list)
+    archived: list[str | None] = field(default_factory=list)
+    links: dict[str, dict[str, str | None]] = field(default_factory=dict)
     is_archived: bool = False
     merged_at: Mapping[str, str] = field(default_factory=dict)
+
+    def add(self, found: Sequence[Json]) -> None:
+        """Take over what ``found`` say of these properties, and when they changed; links are the caller's."""
+        told = [record["properties"] for record in found]
+        for name, values_so_far in self.properties.items():
+            values_so_far.extend(_each(told, name))
+        self.ids.extend([str(record["id"]) for record in found])
+        self.updated.extend(_each(found, "updatedAt"))
+        self.archived.extend(_each(found, "archivedAt"))
+
+    def holding(self, name: str) -> list[str]:
+        """The ids of the records that have something in this property."""
+        if name not in self.properties:
+            return []
+        return [one for one, text in zip(self.ids, self.properties[name], strict=True) if text]
+
+
+def _each(told: Sequence[Json], name: str) -> Iterable[Any]:
+    try:
+        return list(map(itemgetter(name), told))  # half the time of a comprehension over ``get``
+    except KeyError:
+        return [one.get(name) for one in told]
+
+
+def no_records(properties: Iterable[str], links: Iterable[str] = (), *, is_archived: bool = False) -> Records:
+    """Room for records of these properties and of links to these types."""
+    return Records({name: [] for name in properties}, links={to: {} for to in links}, is_archived=is_archived)
 
 
 def asked_properties(source: Source, names: Names) -> list[str]:
@@ -71,7 +103,7 @@ def within(page: Page, after: datetime | None, until: datetime) -> Page:
 
 def _typed(source: Source, names: Names, records: Records, config: HubSpotConfig) -> pl.DataFrame:
     """One row per record: the mirrored columns, those of the source, and its texts with a dot before the name."""
-    raw = _texts(source, names, records)
+    raw = _texts(source, records)
     typed = [
         _read(column, _raw(column, names), config).alias(column.name)
         for column in source.columns
@@ -80,21 +112,19 @@ def _typed(source: Source, names: Names, records: Records, config: HubSpotConfig
     return raw.with_columns(_currency(source, names, config)).with_columns(typed)
 
 
-def _texts(source: Source, names: Names, records: Records) -> pl.DataFrame:
-    wanted = asked_properties(source, names)
+def _texts(source: Source, records: Records) -> pl.DataFrame:
     table = pl.DataFrame(
-        [record["properties"] for record in records.found], schema=dict.fromkeys(wanted, pl.String), strict=False
+        [pl.Series("." + name, told, dtype=pl.String, strict=False) for name, told in records.properties.items()]
     )
-    table = table.select(pl.when(pl.all() != "").then(pl.all()).name.prefix("."))
-    ids = [str(record["id"]) for record in records.found]
     return table.with_columns(
-        pl.Series("crm_id", ids, dtype=pl.String),
+        pl.when(pl.all() != "").then(pl.all()),
+        pl.Series("crm_id", records.ids, dtype=pl.String),
         *(
-            pl.Series(column, [records.links.get(to, {}).get(one) for one in ids], dtype=pl.String)
+            pl.Series(column, list(map(records.links.get(to, {}).get, records.ids)), dtype=pl.String)
             for to, column in (("companies", "account_crm_id"), ("contacts", "contact_crm_id"))
         ),
-        pl.Series("_updated", [record.get("updatedAt") for record in records.found], dtype=pl.String),
-        pl.Series("_archived_at", [record.get("archivedAt") for record in records.found], dtype=pl.String),
+        pl.Series("_updated", records.updated, dtype=pl.String),
+        pl.Series("_archived_at", records.archived, dtype=pl.String),
         crm=pl.lit(str(Crm.HUBSPOT)),
         is_deleted=pl.lit(records.is_archived),
         merged_into=pl.lit(None, dtype=pl.String),

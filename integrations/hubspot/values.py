@@ -14,8 +14,16 @@ _EPOCH_MS = r"^-?\d{10,}$"
 
 def instants(text: pl.Expr) -> pl.Expr:
     """ISO 8601 or milliseconds since 1970, as ``Datetime("us", "UTC")``."""
+    return text.map_batches(_instants_of, return_dtype=INSTANT, is_elementwise=True)
+
+
+def _instants_of(text: pl.Series) -> pl.Series:
+    """Other forms are tried only where the usual one left something: trying them on all doubles the time."""
     iso = text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
-    return pl.coalesce(iso, _epoch(text), dates(text).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
+    if iso.null_count() == text.null_count():
+        return iso
+    days = pl.select(dates(pl.lit(text)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")).to_series()
+    return pl.select(pl.coalesce(iso, _epoch(pl.lit(text)), days)).to_series()
 
 
 def dates(text: pl.Expr) -> pl.Expr:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import hubspot
 import orjson
@@ -32,11 +33,11 @@ _PROPERTY = re.compile(r'"(?:name|propertyName)"\s*:\s*\[?\s*"([a-z][a-z0-9_]{0,
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer, parsed. ``at`` is the portal's clock."""
+    """One answer, parsed. ``date`` is the portal's clock as it was told."""
 
     status: int
     data: Json
-    at: datetime | None
+    date: str | None
 
 
 class Portal:
@@ -65,6 +66,9 @@ class Portal:
         # Every access of the attribute chain builds another pool: it is walked once.
         self._client = official.crm.companies.basic_api.api_client
         self._client.set_default_header("Accept-Encoding", "gzip")
+        self._headers = dict(self._client.default_headers)
+        self._client.update_params_for_auth(self._headers, [], ["oauth2"])
+        self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=config.timeout_s)
 
     def close(self) -> None:
         """Release connections."""
@@ -107,7 +111,7 @@ class Portal:
 
     def now(self) -> datetime:
         """The portal's clock, from the cheapest answer there is."""
-        at = self.get(self.area("owners"), {"limit": "1"}).at
+        at = _instant(self.get(self.area("owners"), {"limit": "1"}).date)
         if at is None:
             raise CrmUnavailableError("hubspot: answers carry no Date header")
         return at
@@ -143,22 +147,20 @@ class Portal:
             asked_wait_s=_asked_wait_s,
             patience=self._patience,
         )
-        return Reply(answer.status, parsed[-1], _instant(answer.headers.get("date")))
+        return Reply(answer.status, parsed[-1], answer.headers.get("date"))
 
     def _sent(self, request: Request, *, is_write: bool) -> Answer:
         self._pacing.wait(is_search=request.path.endswith("/search"))
-        headers = dict(self._client.default_headers)
-        self._client.update_params_for_auth(headers, [], ["oauth2"])
-        if request.body is not None:
-            headers["Content-Type"] = "application/json"
+        content = {} if request.body is None else {"Content-Type": "application/json"}
+        # Commas stay: a list of property names then needs no quoting, which would cost more than sending it.
+        query = "?" + urlencode(request.params, safe=",") if request.params else ""
         try:
-            answer = self._client.rest_client.pool_manager.request(
+            answer = self._client.rest_client.pool_manager.urlopen(
                 request.method,
-                self.config.base_url + request.path,
-                fields=request.params or None,
+                self.config.base_url + request.path + query,
                 body=request.body,
-                headers=headers,
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=self.config.timeout_s),
+                headers=self._headers | content,
+                timeout=self._timeout,
                 retries=False,
                 redirect=False,
             )

@@ -28,11 +28,15 @@ WIRE_TYPES: Mapping[Kind, type[pl.DataType]] = {
     Kind.DATE: pl.String,
     Kind.INSTANT: pl.String,
 }
+USUAL_INSTANT = "%Y-%m-%dT%H:%M:%S.000+0000"
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S%.f%z"
 MONEY = pl.Decimal(38, 9)
 RETRIEVE, ROWS_PER_FRAME = 2_000, 10_000
 PLAN_LOOKUP = "Success_Plan__c"
 CONTACT_PREFIX, ACCOUNT_PREFIX = "003", "001"
+
+Columns = Mapping[str, list[Any]]
+"""The values of some records by the name of their column, as JSON gave them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +62,25 @@ def pull(org: Org, target: PullObject, window: Window) -> Iterator[Page]:
         if target is PullObject.PLANS and org.describe(source.sobject) is None:
             continue
         reading = Reading(source, resolved(source, org.describe, org.config), org.config, window.until)
-        for records in _gathered(org.query_pages(_query(org, reading, window))):
-            org.calls.rows_read[source.frame] = org.calls.rows_read.get(source.frame, 0) + len(records)
-            yield page_of(records, reading)
+        for columns in _gathered(org.query_pages(_query(org, reading, window)), reading):
+            read = len(columns["crm_id"])
+            org.calls.rows_read[source.frame] = org.calls.rows_read.get(source.frame, 0) + read
+            yield _page(columns, reading)
 
 
-def _gathered(answers: Iterator[list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
-    """The records of several answers at once: a frame costs the same 10 ms for two rows as for thousands."""
-    held: list[dict[str, Any]] = []
+def _gathered(answers: Iterator[list[dict[str, Any]]], reading: Reading) -> Iterator[Columns]:
+    """The values of several answers at once: a frame costs the same 10 ms for two rows as for thousands.
+
+    Values, not records: dictionaries that outlive their answer keep the garbage collector busy, texts do not.
+    """
+    held = _columns([], reading)
     for records in answers:
-        held += records
-        if len(held) >= ROWS_PER_FRAME:
+        for name, values in _columns(records, reading).items():
+            held[name].extend(values)
+        if len(held["crm_id"]) >= ROWS_PER_FRAME:
             yield held
-            held = []
-    if held:
+            held = _columns([], reading)
+    if held["crm_id"]:
         yield held
 
 
@@ -120,9 +129,12 @@ def _with_plans(org: Org, sections: list[dict[str, Any]]) -> list[dict[str, Any]
 
 def page_of(records: Sequence[Mapping[str, Any]], reading: Reading) -> Page:
     """Records as the frame of their source; unreadable ones and those that break its contract set aside."""
+    return _page(_columns(records, reading), reading)
+
+
+def _page(columns: Columns, reading: Reading) -> Page:
     source = reading.source
-    wire = wire_frame(records, reading)
-    typed, unreadable = _typed(wire, source)
+    typed, unreadable = _typed(_wire_frame(columns, source), source)
     finished = FINISH[source.sobject if source.frame == "activities" else source.frame](typed, reading)
     schema = frames.MIRRORED[source.frame]
     whole = finished.with_columns(crm=pl.lit(CRM), is_deleted=pl.col("is_deleted").fill_null(value=False))
@@ -135,18 +147,22 @@ def page_of(records: Sequence[Mapping[str, Any]], reading: Reading) -> Page:
     return Page({source.frame: good}, pl.concat([rejected, unreadable]) if unreadable.height else rejected)
 
 
-def wire_frame(records: Sequence[Mapping[str, Any]], reading: Reading) -> pl.DataFrame:
+def _columns(records: Sequence[Mapping[str, Any]], reading: Reading) -> Columns:
+    return {column.name: _values(records, reading.mapping.get(column.name)) for column in reading.source.columns}
+
+
+def _wire_frame(columns: Columns, source: Source) -> pl.DataFrame:
     """One column per column of the source, as JSON types it; ``_broken`` names the values of another type."""
-    columns: list[pl.Series] = []
-    broken = pl.Series("_broken", [""] * len(records), dtype=pl.String)
-    for column in reading.source.columns:
-        values = _values(records, reading.mapping.get(column.name))
+    found: list[pl.Series] = []
+    broken = pl.Series("_broken", [""] * len(columns["crm_id"]), dtype=pl.String)
+    for column in source.columns:
+        values = columns[column.name]
         series = pl.Series(column.name, values, dtype=WIRE_TYPES[column.kind], strict=False)
         if series.null_count() != values.count(None):
             is_lost = pl.Series([value is not None for value in values]) & series.is_null()
             broken = broken + is_lost.replace_strict({True: f"{column.name}|type ", False: ""}, return_dtype=pl.String)
-        columns.append(series)
-    return pl.DataFrame([*columns, broken])
+        found.append(series)
+    return pl.DataFrame([*found, broken])
 
 
 def _values(records: Sequence[Mapping[str, Any]], path: str | None) -> list[Any]:
@@ -194,6 +210,14 @@ def _date(text: pl.Expr) -> pl.Expr:
 
 
 def _instant(text: pl.Expr) -> pl.Expr:
+    return text.map_batches(_instants_of, return_dtype=pl.Datetime("us", "UTC"), is_elementwise=True)
+
+
+def _instants_of(text: pl.Series) -> pl.Series:
+    """Whole seconds in UTC, as the org says them, are read four times as fast by a format without open places."""
+    usual = text.str.to_datetime(USUAL_INSTANT, time_unit="us", strict=False)
+    if usual.null_count() == text.null_count():
+        return usual.dt.replace_time_zone("UTC")
     return text.str.to_datetime(INSTANT_FORMAT, time_unit="us", strict=False)
 
 

@@ -1,5 +1,6 @@
 """A whole house for one test: both CRMs over HTTP in a process of their own, a store, files, and plain nights."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,8 +95,16 @@ def portfolio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One home for every test that starts Prefect: making its database takes longer than any test."""
+    return tmp_path_factory.mktemp("prefect")
+
+
 @pytest.fixture
-def build(portfolio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], House]]:
+def build(
+    portfolio: Path, prefect_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], House]]:
     """Builds houses that share nothing but the stories of their customers."""
     monkeypatch.delenv("PLANSYNC_CONFIG", raising=False)
     opened: list[Any] = []
@@ -107,11 +116,12 @@ def build(portfolio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         sandbox = running.__enter__()
         variables = environment(sandbox, folder)
         variables.__enter__()
+        os.environ["PREFECT_HOME"] = str(prefect_home)
         opened.extend([variables, running])
         return House(folder, sandbox, write_settings(folder, sandbox))
 
     yield one
-    for each in opened:
+    for each in reversed(opened):
         each.__exit__(None, None, None)
 
 

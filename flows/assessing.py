@@ -77,15 +77,16 @@ def _facts(run: Run, mirror: dict[str, pl.DataFrame], crosswalk: pl.DataFrame) -
 
 
 def assess(run: Run, known: Known) -> Assessed:
-    """Everything that follows from the facts as of the run's day, in one pass, and keep it."""
+    """Everything that follows from the facts as of the run's day, in one pass; a dry run keeps none of it."""
     day, policy, people, found = run.as_of, run.policy, known.customers.lazy(), known.facts
     flags = signals(people, found, as_of=day, policy=policy).collect()
     scores = health(people, flags.lazy(), policy=policy).collect()
     terms = renewals(people, found, scores.lazy(), as_of=day, policy=policy).collect()
     stages = lifecycle(people, found, terms.lazy(), as_of=day, policy=policy).collect()
-    run.store.save_assessment(
-        run.run_id, day, policy.version, signals=flags, health=scores, renewals=terms, lifecycle=stages
-    )
+    if not run.is_dry:
+        run.store.save_assessment(
+            run.run_id, day, policy.version, signals=flags, health=scores, renewals=terms, lifecycle=stages
+        )
     tasks = tasks_due(
         people, flags.lazy(), scores.lazy(), terms.lazy(), stages.lazy(), as_of=day, policy=policy
     ).collect()

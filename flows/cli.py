@@ -35,6 +35,10 @@ for name, group in {
 Day = Annotated[
     datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day to assess; today by default.")
 ]
+AssessedDay = Annotated[
+    datetime | None,
+    typer.Option("--as-of", formats=["%Y-%m-%d"], help="A day that was assessed; the newest by default."),
+]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file; plansync.toml by default.")]
 Json = Annotated[bool, typer.Option("--json", help="One line of JSON on stdout.")]
 
@@ -76,6 +80,9 @@ def run(
 
 
 def _ending(told: dict[str, Any], *, is_detailed: bool) -> int:
+    failed = {trouble["part"] for trouble in told["troubles"]}
+    if failed >= {f"{crm} pull" for crm in told["pulled"]}:
+        return Exit.ENVIRONMENT
     if told["status"] != "ok":
         return Exit.DEGRADED
     has_changes = any(told["changes"][action] for action in ("create", "update", "close"))
@@ -127,12 +134,16 @@ def doctor(config: Config = None, as_json: Json = False) -> None:
                 f"{'ok  ' if each.is_ok else 'FAIL'} {each.check}: {each.detail}"
                 + (f"\n     -> {each.fix}" if each.fix else "")
             )
-        raise typer.Exit(Exit.DONE if all(each.is_ok for each in found) else Exit.ENVIRONMENT)
+        failed = {each.check for each in found if not each.is_ok}
+        invalid = (
+            Exit.INVALID if failed <= {"policy", "store", "CRMs", "usage files", "surveys files"} else Exit.ENVIRONMENT
+        )
+        raise typer.Exit(invalid if failed else Exit.DONE)
 
 
 @report_app.command("renewal-risk")
 def renewal_risk(
-    as_of: Day = None,
+    as_of: AssessedDay = None,
     folder: Annotated[
         Path | None, typer.Option("-o", "--folder", help="Where to write; the settings' by default.")
     ] = None,
@@ -166,7 +177,7 @@ def show_plan(customer: str, config: Config = None) -> None:
 
 
 @app.command()
-def explain(customer: str, as_of: Day = None, config: Config = None, as_json: Json = False) -> None:
+def explain(customer: str, as_of: AssessedDay = None, config: Config = None, as_json: Json = False) -> None:
     """Why: every signal, the score, the renewal date and the tasks of one customer, with rules and sources."""
     with told_plainly():
         from flows.explaining import explained, explained_as_text

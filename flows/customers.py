@@ -3,6 +3,7 @@
 import polars as pl
 
 from flows.settings import Settings, SettingsError
+from models.policy.load import load_policy
 from models.store import Store
 from transforms.customers import customers
 
@@ -15,6 +16,7 @@ def all_customers(store: Store, settings: Settings) -> pl.DataFrame:
         store.crosswalk().lazy(),
         store.homes().lazy(),
         preferred_crm=settings.run.preferred_crm,
+        shared_domains=load_policy(settings.policy.path).identity.shared_domains,
     ).collect()
 
 

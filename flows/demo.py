@@ -8,12 +8,18 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from flows import settings
+from flows.customers import all_customers
 from flows.running import by_hand, printed
+from flows.runtime import open_store
 from flows.settings import SettingsError
 from integrations.sandbox.portfolio import populate
 from integrations.sandbox.portfolio_truth import write_surveys, write_usage
 from integrations.sandbox.process import Sandbox, running_sandbox
 from integrations.sandbox.state import State
+from models.enums import PlanType
 
 DAY = date(2026, 11, 20)
 """The sample portfolio's own today, so that the demo tells the same stories whenever it runs."""
@@ -113,7 +119,7 @@ def demonstrate(folder: Path, *, customers: int, seed: int, say: Callable[[str],
         second = by_hand(DAY, is_dry=False, config=config)
         say(printed(second))
     report = next(path for path in second["reports"] if path.endswith(".html"))
-    say(_where_to_look(folder, report))
+    say(_where_to_look(folder, report, _worst_customer(config)))
     return {"first": first, "second": second, "report": report}
 
 
@@ -170,12 +176,22 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _where_to_look(folder: Path, report: str) -> str:
+def _worst_customer(config: Path) -> str:
+    """Somebody worth looking at: the lowest score that is due a plan of six sections."""
+    chosen = settings.load(config)
+    with open_store(chosen) as store:
+        found, people = store.assessment(DAY), all_customers(store, chosen)
+    due = found["lifecycle"].filter(pl.col("plan_type").is_in([str(PlanType.FORMAL), str(PlanType.ONE_PAGE)]))
+    worst = found["health"].join(due, on="customer_id", how="semi").sort("score", nulls_last=True).head(1)
+    return str(worst.join(people, on="customer_id")["name"][0])
+
+
+def _where_to_look(folder: Path, report: str, customer: str) -> str:
     config = f"--config {folder / 'plansync.toml'}"
     return (
         "\nDone: plan sections, fields and tasks stand in both CRMs; the second run had nothing to write.\n"
         f"Look at\n  {report}\n      the renewal-risk report for leaders (and its .xlsx beside it)\n"
-        f"  plansync explain NAME {config}\n      why a customer stands where it stands\n"
-        f"  plansync plans show NAME {config}\n      its six plan sections as the CRM holds them\n"
-        f"  plansync runs list {config}\n      both runs"
+        f"  .venv/bin/plansync explain {customer!r} {config}\n      why a customer stands where it stands\n"
+        f"  .venv/bin/plansync plans show {customer!r} {config}\n      its plan sections as the CRM holds them\n"
+        f"  .venv/bin/plansync runs list {config}\n      both runs"
     )

@@ -18,8 +18,6 @@ class Exit(IntEnum):
     DEGRADED = 3
     INVALID = 4
     ENVIRONMENT = 5
-    HELD = 6
-    STALE = 7
     PENDING = 10
     INTERRUPTED = 130
     TERMINATED = 143

@@ -27,6 +27,7 @@ def _run_row(row: dict[str, Any]) -> dict[str, Any]:
         "run_id": row["run_id"],
         "as_of": row["as_of"],
         "status": row["status"],
+        "dry": told.get("is_dry_run"),
         "started_at": row["started_at"],
         "seconds": told.get("seconds", {}).get("total"),
         **{name: changes.get(name) for name in ("create", "update", "close", "contested", "failed")},
@@ -34,7 +35,7 @@ def _run_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def listed_errors(run_id: str | None, config: Path | None) -> Rows:
-    """Records set aside in a run (the newest by default), and writes that a CRM refused and that are still wanted."""
+    """Parts that failed and records set aside in a run (by default the newest), and writes that a CRM refused."""
     with runtime.open_store(settings.load(config)) as store:
         newest = store.runs(1)["run_id"].to_list()
         wanted = run_id or (newest[0] if newest else None)
@@ -44,7 +45,17 @@ def listed_errors(run_id: str | None, config: Path | None) -> Rows:
         refused = store.failures().select(
             source="crm", target="kind", record="record_key", rule="error_code", detail="message"
         )
-    return pl.concat([aside, refused]).to_dicts()
+        told = store.runs(1_000).filter(pl.col("run_id") == wanted)["summary"].to_list()
+    return _troubles(told[0] if told else None) + pl.concat([aside, refused]).to_dicts()
+
+
+def _troubles(summary: str | None) -> Rows:
+    """Parts of a run that failed, as rows beside the records that were set aside."""
+    troubles = orjson.loads(summary).get("troubles", []) if summary else []
+    return [
+        {"source": each["part"], "target": "", "record": "", "rule": "trouble", "detail": each["message"]}
+        for each in troubles
+    ]
 
 
 def listed_reviews(config: Path | None) -> Rows:

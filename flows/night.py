@@ -11,7 +11,7 @@ import polars as pl
 
 from flows.assessing import Assessed, assess, resolve_identity
 from flows.pulling import pull_crm, read_files
-from flows.reporting import write_reports
+from flows.reporting import write_changes, write_reports
 from flows.runtime import Run
 from flows.summary import Summary, summary
 from flows.writing import desired_changes, push, settle_leftovers
@@ -57,9 +57,11 @@ def night(run: Run, do: Doing) -> Summary:
         with _timed(run, "push"):
             do.together({f"push-{crm}": partial(push, run, crm) for crm in run.ports if run.is_healthy(crm)})
     with _timed(run, "report"):
-        report = do.one("report", partial(write_reports, run, assessed, changes))
+        written = [write_changes(run, changes)]
+        if not run.is_dry:
+            written += do.one("report", partial(write_reports, run, assessed, changes))
     run.seconds["total"] = time.perf_counter() - started
-    return _ended(run, assessed, changes) | {"reports": [str(path) for path in report]}
+    return _ended(run, assessed, changes) | {"reports": [str(path) for path in written if path]}
 
 
 def _ended(run: Run, assessed: Assessed, changes: pl.DataFrame) -> Summary:

@@ -7,8 +7,10 @@ import polars as pl
 
 from flows import runtime, settings
 from flows.customers import customer_named
+from flows.settings import SettingsError
 from models.enums import Section
 from models.plan_file import plan_items, plans_in
+from models.store import Store
 
 
 def import_files(files: list[Path], config: Path | None) -> str:
@@ -23,7 +25,7 @@ def import_files(files: list[Path], config: Path | None) -> str:
     chosen = settings.load(config)
     with runtime.open_store(chosen) as store:
         plans = [(path, plan) for path in files for plan in plans_in(path)]
-        named = [(path, plan, customer_named(store, chosen, plan.customer)) for path, plan in plans]
+        named = [(path, plan, _customer(store, chosen, path, plan.customer)) for path, plan in plans]
         now, revisions = runtime.utc_now(), 0
         for path, plan, customer in named:
             rows = plan_items(plan, crm=str(customer["home_crm"]), account_crm_id=str(customer["home_crm_id"]), at=now)
@@ -31,6 +33,13 @@ def import_files(files: list[Path], config: Path | None) -> str:
                 str(customer["customer_id"]), rows, source=path.name, author=getpass.getuser(), at=now
             )
     return f"{len(named)} plans read, {revisions} lines new or changed; the next run writes them into the CRM"
+
+
+def _customer(store: Store, chosen: settings.Settings, path: Path, name: str) -> dict[str, object]:
+    try:
+        return customer_named(store, chosen, name)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
 
 
 def shown(name: str, config: Path | None) -> str:

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
+import polars as pl
+
 from flows.runtime import Run, files_named
 from integrations.crm import Page, Window
 from integrations.errors import CrmError
@@ -16,6 +18,8 @@ from models.frames import RowErrors, empty
 from models.store import Watermark
 
 Item = TypeVar("Item")
+RUNS_BACK = 20
+"""How many runs back the bad rows of an unchanged file are looked for; some may have ended before they read it."""
 
 
 def pull_crm(run: Run, crm: Crm) -> dict[str, int]:
@@ -79,11 +83,21 @@ def _read_file(run: Run, path: Path, kind: str) -> int:
     try:
         print_ = fingerprint(path)
         if run.store.has_file(str(path.resolve()), print_):
+            run.store.add_row_errors(_listed_before(run, path), run.run_id)
             return 0
         rows, errors = read(path)
     except (UsageFileError, SurveyFileError, OSError) as error:
         run.note(f"{kind} file", error)
         return 0
-    add(str(path.resolve()), print_, rows, run.run_id)
     run.store.add_row_errors(errors, run.run_id)
+    add(str(path.resolve()), print_, rows, run.run_id)
     return rows.height
+
+
+def _listed_before(run: Run, path: Path) -> pl.DataFrame:
+    """What an earlier run set aside of this very file: it stays listed until the file is mended."""
+    for run_id in run.store.runs(RUNS_BACK)["run_id"]:
+        listed = run.store.row_errors(run_id).filter(pl.col("source") == str(path))
+        if listed.height:
+            return listed.select(RowErrors.column_names())
+    return empty(RowErrors)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import orjson
 import polars as pl
@@ -14,6 +15,7 @@ from flows.settings import SettingsError, load
 from integrations.delivery.files import write_whole
 from integrations.delivery.html import renewal_risk_page
 from integrations.delivery.xlsx import renewal_risk_workbook
+from models.enums import ChangeStatus
 from models.policy.load import load_policy
 from models.policy.pack import Policy
 from models.reports import RenewalRisk, Trouble
@@ -22,6 +24,33 @@ from transforms.playbooks import tasks_due
 from transforms.portfolio import renewal_risk
 
 NAME = "renewal-risk-{}"
+SAID = (
+    "status", "action", "crm", "kind", "customer_id", "account_crm_id", "crm_id", "reason", "rule_ids", "old",
+    "payload",
+)  # fmt: skip
+"""What a line of the change list says, in this order."""
+
+
+def write_changes(run: Run, changes: pl.DataFrame) -> Path | None:
+    """Write what a run changes, or in a dry run would change, and what it leaves to a person, one JSON object a line.
+
+    Every row of the change set (``frames.Changes``) but the unchanged ones: status, action, where, whose, old value,
+    new value, reason and rule ids. This is a dry run's whole output.
+    """
+    rows = changes.filter(pl.col("status") != str(ChangeStatus.UNCHANGED)).select(SAID)
+    path = run.settings.report.folder / f"changes-{run.run_id}.jsonl"
+    lines = [orjson.dumps(_decoded(row)) for row in rows.iter_rows(named=True)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, b"".join(line + b"\n" for line in lines))
+    except OSError as error:
+        run.note("report", f"cannot write to {path.parent}: {error.strerror or error}")
+        return None
+    return path
+
+
+def _decoded(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: orjson.loads(text) if name in ("old", "payload") and text else text for name, text in row.items()}
 
 
 def write_reports(run: Run, assessed: Assessed, changes: pl.DataFrame) -> list[Path]:

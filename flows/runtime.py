@@ -10,7 +10,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from flows.settings import HubSpotSettings, SalesforceSettings, Settings, SettingsError
 from integrations.crm import CrmPort
@@ -22,6 +24,9 @@ from models.store import Store
 logger = logging.getLogger(__name__)
 
 LEASE = "nightly-sync"
+
+
+Config = TypeVar("Config", bound=BaseModel)
 
 
 class RunHeldError(Exception):
@@ -109,7 +114,7 @@ def _salesforce(settings: SalesforceSettings) -> CrmPort:
         raise SettingsError(
             "salesforce: no credentials: set PLANSYNC_SALESFORCE__CONSUMER_KEY and PLANSYNC_SALESFORCE__CONSUMER_SECRET"
         )
-    return Salesforce(SalesforceConfig(**_for_port(settings)))
+    return Salesforce(_fitted(SalesforceConfig, "salesforce", settings))
 
 
 def _hubspot(settings: HubSpotSettings) -> CrmPort:
@@ -117,7 +122,17 @@ def _hubspot(settings: HubSpotSettings) -> CrmPort:
 
     if not settings.access_token:
         raise SettingsError("hubspot: no credentials: set PLANSYNC_HUBSPOT__ACCESS_TOKEN")
-    return HubSpot(HubSpotConfig(**_for_port(settings)))
+    return HubSpot(_fitted(HubSpotConfig, "hubspot", settings))
+
+
+def _fitted(config: type[Config], name: str, settings: SalesforceSettings | HubSpotSettings) -> Config:
+    """A port's configuration; what it refuses is a wrong setting."""
+    try:
+        return config(**_for_port(settings))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join([name, *(str(part) for part in first["loc"])])
+        raise SettingsError(f"{place}: {first['msg']}") from None
 
 
 def _for_port(settings: SalesforceSettings | HubSpotSettings) -> dict[str, Any]:
@@ -184,7 +199,15 @@ def open_run(
 
 
 def _holder(run_id: str) -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{run_id}"
+    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{run_id}"
+
+
+def _started(pid: int) -> str:
+    """When a process of this machine began, in its own ticks; empty if unknown. A number used again has another."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
 
 
 def _take_lease(store: Store, holder: str, now: datetime, ttl_s: int) -> None:
@@ -202,8 +225,8 @@ def _take_lease(store: Store, holder: str, now: datetime, ttl_s: int) -> None:
 
 
 def _is_dead_here(holder: str) -> bool:
-    host, pid, _ = holder.split(":", 2)
-    if host != socket.gethostname():
+    host, pid, started, _ = (*holder.split(":", 3), "", "", "")[:4]
+    if host != socket.gethostname() or not pid.isdigit():
         return False
     try:
         os.kill(int(pid), 0)
@@ -211,11 +234,11 @@ def _is_dead_here(holder: str) -> bool:
         return True
     except PermissionError:
         return False
-    return int(pid) == os.getpid()
+    return _started(int(pid)) != started
 
 
 def files_named(patterns: tuple[str, ...]) -> list[Path]:
-    """Every file that the settings' paths, folders and patterns name, sorted; a plain path is kept even if absent."""
+    """Every file that the settings name by path, folder or pattern, sorted; what names nothing stays, to be missed."""
     found: set[Path] = set()
     for pattern in patterns:
         path = Path(pattern)
@@ -223,7 +246,8 @@ def files_named(patterns: tuple[str, ...]) -> list[Path]:
             found |= {each for each in path.iterdir() if each.suffix in (".csv", ".parquet")}
         elif any(mark in pattern for mark in "*?["):
             anchor = Path(path.anchor) if path.is_absolute() else Path()
-            found |= set(anchor.glob(str(path.relative_to(path.anchor)) if path.is_absolute() else pattern))
+            matched = set(anchor.glob(str(path.relative_to(path.anchor)) if path.is_absolute() else pattern))
+            found |= matched or {path}
         else:
             found.add(path)
     return sorted(found)

@@ -12,6 +12,7 @@ from integrations.errors import CrmError, CrmRefusedError
 from models.enums import ChangeStatus, Crm, WriteAction, WriteKind
 from models.records import Outcome, Write
 from transforms.changes import change_set, task_text_hash, text_hash
+from transforms.landed import SAID, UNSURE, landed
 
 MIRROR_OF = {WriteKind.FIELDS: "plan_fields", WriteKind.SECTIONS: "plan_sections", WriteKind.TASKS: "tasks"}
 TEXT_HASH = {
@@ -24,8 +25,9 @@ TEXT_HASH = {
 def settle_leftovers(run: Run) -> int:
     """Find out what became of writes whose answers an earlier run never recorded. Returns how many there were.
 
-    A create that the CRM holds is done; every other write may be repeated without harm and goes back to pending. What
-    was written but never read back is read now; since a person may have edited it meanwhile, it does not count as ours.
+    What the CRM holds just as we said it has landed, and is done. The rest goes back to pending; repeating it does no
+    harm, since a create that exists is found by its key. What was written but never read back is read now; since a
+    person may have edited it meanwhile, that reading does not count as our own words.
     """
     count = 0
     for crm, port in run.ports.items():
@@ -41,12 +43,31 @@ def settle_leftovers(run: Run) -> int:
 
 def _settle(run: Run, crm: Crm, port: CrmPort) -> int:
     unsure = run.store.unsettled(crm)
+    if not unsure:
+        return 0
     creates = [write for write in unsure if write.action is WriteAction.CREATE]
-    found = port.find(creates) if creates else {}
-    landed = {write.effect_key: found[write.record_key] for write in creates if write.record_key in found}
-    run.store.settle([Outcome(key, crm_id=crm_id) for key, crm_id in landed.items()], run.clock())
-    run.store.release([write.effect_key for write in unsure if write.effect_key not in landed])
+    found = {**port.find(creates)} if creates else {}
+    known = {write.effect_key: write.crm_id or found.get(write.record_key) for write in unsure}
+    _read_back(run, port, _by_kind(unsure, known), is_ours=False)
+    rows = [_told(write, known[write.effect_key]) for write in unsure]
+    held = {name: run.store.read(name).filter(pl.col("crm") == str(crm)) for name in MIRROR_OF.values()}
+    done = landed(pl.DataFrame(rows, schema=UNSURE, orient="row"), held)
+    run.store.settle([Outcome(key, crm_id=known[key]) for key in done], run.clock())
+    run.store.release([write.effect_key for write in unsure if write.effect_key not in set(done)])
     return len(unsure)
+
+
+def _by_kind(writes: Sequence[Write], ids: Mapping[str, str | None]) -> dict[WriteKind, list[str]]:
+    known: dict[WriteKind, list[str]] = defaultdict(list)
+    for write in writes:
+        if crm_id := ids[write.effect_key]:
+            known[write.kind].append(crm_id)
+    return known
+
+
+def _told(write: Write, crm_id: str | None) -> tuple[object, ...]:
+    values = {name: str(value) for name, value in write.values.items() if value is not None}
+    return write.effect_key, str(write.kind), str(write.action), crm_id, *(values.get(name) for name in SAID)
 
 
 def _unread(run: Run, crm: Crm) -> Mapping[WriteKind, Sequence[str]]:
@@ -113,9 +134,12 @@ def push(run: Run, crm: Crm) -> int:
                 if outcome.crm_id:
                     done[kinds[outcome.effect_key]].append(outcome.crm_id)
             settled += len(outcomes)
-        _read_back(run, port, done)
     except CrmError as error:
         run.note(f"{crm} push", error)
+    try:
+        _read_back(run, port, done)
+    except CrmError as error:
+        run.note(f"{crm} read-back", error)
     return settled
 
 

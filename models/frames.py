@@ -213,8 +213,8 @@ class PlanItems(Mirrored):
 
     ``owner_side`` is ``vendor`` or ``customer``. Which columns a kind uses: goals ``title``; outcomes ``title``,
     ``metric``, ``unit``, ``baseline``, ``target``, ``current``, ``due_date``; milestones and actions ``title``,
-    ``owner_name``, ``owner_side``, ``due_date``, ``is_done``; stakeholders ``title`` (the name), ``role``, ``influence``;
-    risks ``title``, ``likelihood``, ``impact``, ``mitigation``.
+    ``owner_name``, ``owner_side``, ``due_date``, ``is_done``; stakeholders ``title`` (the name), ``role``,
+    ``influence``; risks ``title``, ``likelihood``, ``impact``, ``mitigation``.
     """
 
     account_crm_id = _id(nullable=True)

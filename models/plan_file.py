@@ -1,6 +1,8 @@
 """A success plan as people write it down: YAML in, plan items out. Its parts follow R-016, R-093 and R-110 to R-115."""
 
+import difflib
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -113,7 +115,9 @@ def plans_in(path: Path) -> list[PlanFile]:
         raise PlanFileError(f"{path}: cannot be read: {error}") from None
     except yaml.YAMLError as error:
         raise PlanFileError(f"{path}: not YAML: {error}") from None
-    return [_plan(path, node, document) for node, document in zip(nodes, documents, strict=True)]
+    plans = [_plan(path, node, document) for node, document in zip(nodes, documents, strict=True)]
+    _refuse_twins(path, plans)
+    return plans
 
 
 def plan_items(plan: PlanFile, *, crm: str, account_crm_id: str, at: datetime) -> pl.DataFrame:
@@ -137,6 +141,15 @@ def plan_items(plan: PlanFile, *, crm: str, account_crm_id: str, at: datetime) -
     return pl.DataFrame(rows, schema=frames.dtypes(frames.PlanItems))
 
 
+def _refuse_twins(path: Path, plans: list[PlanFile]) -> None:
+    """A line is known by kind and title, and a file speaks once of a customer: a second would replace the first."""
+    customers = Counter(plan.customer for plan in plans)
+    lines = Counter(f"{item.kind} {item.title!r} of {plan.customer}" for plan in plans for item in plan.items())
+    for each, count in (customers + lines).items():
+        if count > 1:
+            raise PlanFileError(f"{path}: {each} stands twice; give each one place or title")
+
+
 def _plan(path: Path, node: yaml.Node, document: Any) -> PlanFile:
     try:
         return PlanFile.model_validate(document)
@@ -144,7 +157,16 @@ def _plan(path: Path, node: yaml.Node, document: Any) -> PlanFile:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         line = _line_of(node, list(first["loc"]))
-        raise PlanFileError(f"{path}:{line}: {place}: {first['msg']}") from None
+        raise PlanFileError(f"{path}:{line}: {place}: {first['msg']}{_nearest(first)}") from None
+
+
+def _nearest(problem: Any) -> str:
+    if problem["type"] != "extra_forbidden":
+        return ""
+    kinds = (PlanFile, Goal, Outcome, Milestone, Action, Stakeholder, Risk)
+    names = {name for kind in kinds for name in kind.model_fields}
+    close = difflib.get_close_matches(str(problem["loc"][-1]), sorted(names), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _line_of(node: yaml.Node, place: list[Any]) -> int:

@@ -8,9 +8,8 @@ import polars as pl
 
 from models.enums import Band, SignalStatus
 from models.policy.pack import Policy
+from transforms.readings import BAD
 from transforms.text import said
-
-_BAD = [str(SignalStatus.AT_RISK), str(SignalStatus.CRITICAL)]
 
 
 def health(customers: pl.LazyFrame, signals: pl.LazyFrame, *, policy: Policy) -> pl.LazyFrame:
@@ -59,22 +58,33 @@ def _weighted(profiled: pl.LazyFrame, signals: pl.LazyFrame, policy: Policy) -> 
 
     A signal without weight that is not bad says nothing here and is left out.
     """
-    is_bad = pl.col("status").is_in(_BAD)
+    is_bad = pl.col("status").is_in(BAD)
     weighty = sorted({str(signal) for profile in policy.health.profiles.values() for signal in profile.weights})
     spoken = signals.filter(is_bad | pl.col("signal").is_in(weighty))
     weight = pl.lit(None, dtype=pl.Int64)
-    for name, profile in policy.health.profiles.items():
-        weights = {str(signal): points for signal, points in profile.weights.items()}
-        of_profile = pl.col("signal").replace_strict(weights, default=None, return_dtype=pl.Int64)
-        weight = pl.when(pl.col("profile") == name).then(of_profile).otherwise(weight)
+    for name in policy.health.profiles:
+        weight = pl.when(pl.col("profile") == name).then(f"weight_{name}").otherwise(weight)
     joined = spoken.select("customer_id", "signal", "status", "reason").join(profiled, on="customer_id")
-    return joined.select("customer_no", "signal", "status", "reason", weight=weight, points=_points(policy))
+    weighed = joined.join(_weights(policy), on="signal", how="left")
+    return weighed.select("customer_no", "signal", "status", "reason", weight=weight, points=_points(policy))
+
+
+def _weights(policy: Policy) -> pl.LazyFrame:
+    """One row per signal that any profile weighs, a column per profile: one look-up instead of one per profile."""
+    tables = {f"weight_{name}": profile.weights for name, profile in policy.health.profiles.items()}
+    rows = [
+        {"signal": str(signal)} | {name: weights.get(signal) for name, weights in tables.items()}
+        for signal in sorted({signal for weights in tables.values() for signal in weights})
+    ]
+    return pl.LazyFrame(rows, schema={"signal": pl.String} | dict.fromkeys(tables, pl.Int64))
 
 
 def _points(policy: Policy) -> pl.Expr:
     points = policy.health.points
     table = {"healthy": points.healthy, "at_risk": points.at_risk, "critical": points.critical}
-    return pl.col("status").replace_strict(table, default=None, return_dtype=pl.Int64)
+    return pl.coalesce(
+        [pl.when(pl.col("status") == status).then(pl.lit(worth, dtype=pl.Int64)) for status, worth in table.items()]
+    )
 
 
 def _sums(weighted: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
@@ -95,7 +105,7 @@ def _is_vetoed(policy: Policy, name: str) -> pl.Expr:
 def _drivers(weighted: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     titles = {name: policy.signals.rule(name).title for name in policy.signals.enabled}
     lost = pl.col("weight").fill_null(0) * (policy.health.points.healthy - pl.col("points"))
-    bad = weighted.filter(pl.col("status").is_in(_BAD)).select(
+    bad = weighted.filter(pl.col("status").is_in(BAD)).select(
         "customer_no",
         "signal",
         "status",

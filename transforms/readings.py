@@ -7,13 +7,16 @@ import polars as pl
 from models.enums import SignalStatus
 from models.policy.signal_rules import SignalRule
 
+BAD = [str(SignalStatus.AT_RISK), str(SignalStatus.CRITICAL)]
+"""The statuses that ask for something to be done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One signal.
 
-    ``reason`` and ``episode`` depend only on what lasts as long as the condition does (dates, ids, names), never on
-    ``as_of``.
+    ``bad_reason`` and ``bad_episode`` depend only on what lasts as long as the condition does (dates, ids, names),
+    never on ``as_of``.
     """
 
     signal: str
@@ -22,21 +25,39 @@ class Reading:
     source: str
     value: pl.Expr
     status: pl.Expr
-    reason: pl.Expr
-    episode: pl.Expr
+    plain_reason: pl.Expr
+    bad_reason: pl.Expr
+    bad_episode: pl.Expr
     observed_at: pl.Expr
 
-    def columns(self, rule: SignalRule) -> list[pl.Expr]:
-        """The signal's columns of ``frames.Signals``, without the customer."""
+    def rows(self, wide: pl.DataFrame, rule: SignalRule) -> list[pl.LazyFrame]:
+        """The rows of ``frames.Signals`` for this signal, those that are bad apart from the others.
+
+        Args:
+            wide: One row per customer: ``customer_id``, ``place`` and what the reading needs.
+            rule: Of this signal.
+
+        Returns:
+            Two frames with the columns of ``frames.Signals`` after ``place``. Only bad rows have a stretch to trace
+            back week by week and a reason to put in words, which is most of the work.
+        """
+        judged = wide.with_columns(status=self.status).lazy()
+        is_bad = pl.col("status").is_in(BAD)
+        bad = judged.filter(is_bad).select(self._columns(rule, self.bad_reason, self.bad_episode))
+        return [judged.filter(~is_bad).select(self._columns(rule, self.plain_reason, pl.col("status"))), bad]
+
+    def _columns(self, rule: SignalRule, reason: pl.Expr, episode: pl.Expr) -> list[pl.Expr]:
         return [
+            pl.col("place"),
+            pl.col("customer_id"),
             pl.lit(self.signal).alias("signal"),
             pl.lit(rule.rule_ids[0]).alias("rule_id"),
             self.value.cast(pl.Float64).round(6).alias("value"),
             pl.lit(self.unit).alias("unit"),
-            self.status.alias("status"),
+            pl.col("status"),
             pl.lit(self.threshold).alias("threshold"),
-            self.reason.alias("reason"),
-            self.episode.alias("episode"),
+            reason.alias("reason"),
+            episode.alias("episode"),
             pl.lit(self.source).alias("source"),
             self.observed_at.cast(pl.Datetime("us", "UTC")).alias("observed_at"),
         ]
@@ -93,7 +114,8 @@ def reading(
         source=source,
         value=pl.when(is_known).then(value.cast(pl.Float64)),
         status=status,
-        reason=pl.coalesce(why_unknown, pl.when(is_bad).then(bad).otherwise(pl.lit(healthy)), pl.lit(threshold)),
-        episode=pl.when(is_known & is_bad).then(episode.fill_null("unknown")).otherwise(status),
+        plain_reason=why_unknown.fill_null(healthy),
+        bad_reason=bad.fill_null(threshold),
+        bad_episode=episode.fill_null("unknown"),
         observed_at=observed_at,
     )

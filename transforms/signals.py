@@ -37,10 +37,12 @@ def signals(customers: pl.LazyFrame, facts: Facts, *, as_of: date, policy: Polic
         Rulebook R-120 to R-136, R-150.
     """
     watched = [reading for reading in _readings(as_of, policy) if reading.signal in policy.signals.enabled]
-    columns = [reading.columns(policy.signals.rule(reading.signal)) for reading in sorted(watched, key=_by_name)]
     # A step of its own: as one plan with the sums, every sum would be computed once a signal.
     return _wide(customers, facts, as_of, policy).map_batches(
-        lambda wide: _long(wide, columns), schema=dtypes(Signals), predicate_pushdown=False, projection_pushdown=False
+        lambda wide: _long(wide, sorted(watched, key=_by_name), policy),
+        schema=dtypes(Signals),
+        predicate_pushdown=False,
+        projection_pushdown=False,
     )
 
 
@@ -48,10 +50,14 @@ def _by_name(reading: Reading) -> str:
     return reading.signal
 
 
-def _long(wide: pl.DataFrame, columns: Sequence[Sequence[pl.Expr]]) -> pl.DataFrame:
+def _long(wide: pl.DataFrame, readings: Sequence[Reading], policy: Policy) -> pl.DataFrame:
     """One row per customer and signal from one row per customer."""
-    place = pl.col("place").cast(pl.Int64) * len(columns)
-    parts = [wide.lazy().select("customer_id", *row, place=place + position) for position, row in enumerate(columns)]
+    first = pl.col("place") * len(readings)
+    parts = [
+        rows
+        for position, reading in enumerate(readings)
+        for rows in reading.rows(wide.with_columns(place=first + position), policy.signals.rule(reading.signal))
+    ]
     return pl.concat(parts).sort("place").drop("place").collect() if parts else empty(Signals)
 
 

@@ -46,8 +46,7 @@ def stakeholders_by_customer(
             contact_count=pl.len().cast(pl.Int64), has_departures=pl.col("has_left").is_not_null().any()
         ),
         _roles(present),
-        _answers(touched),
-        _engaged_people(touched, as_of, policy),
+        _answers(touched, as_of, policy),
         _plan_sponsors(plan_items),
         _departures(contacts, as_of, policy),
     ]
@@ -55,12 +54,28 @@ def stakeholders_by_customer(
 
 
 def _touched(present: pl.LazyFrame, activities: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
-    """One row per past activity with a contact who is still there: whether it took part, and who it is."""
+    """One row per contact who is still there and of whom a past activity is known: when it took part, and when we
+    asked.
+    """
     past = activities.filter(~pl.col("is_ahead") & pl.col("contact_crm_id").is_not_null()).select(
-        "crm", "occurred_at", crm_id="contact_crm_id", is_engaged=engaged(policy), is_outreach=outreach()
+        "occurred_at", activity_crm="crm", crm_id="contact_crm_id", is_engaged=engaged(policy), is_outreach=outreach()
     )
-    people = present.select("crm", "crm_id", "customer_no", "name", "email", is_sponsor=_SPONSOR, is_champion=_CHAMPION)
-    return past.join(people, on=["crm", "crm_id"])
+    people = present.select(
+        "crm", "crm_id", "customer_no", "name", "email", is_sponsor=_SPONSOR, is_champion=_CHAMPION
+    ).with_row_index("contact_no")
+    # By the id alone and then by CRM: one text finds its match in half the time of a pair.
+    met = past.join(people.select("crm", "crm_id", "contact_no"), on="crm_id")
+    when = pl.col("occurred_at")
+    dates = (
+        met.filter(pl.col("crm") == pl.col("activity_crm"))
+        .group_by("contact_no")
+        .agg(
+            engaged_at=when.filter("is_engaged").max(),
+            outreach_at=when.filter("is_outreach").max(),
+            first_outreach_at=when.filter("is_outreach").min(),
+        )
+    )
+    return people.join(dates, on="contact_no")
 
 
 def _roles(present: pl.LazyFrame) -> pl.LazyFrame:
@@ -72,30 +87,36 @@ def _roles(present: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _answers(touched: pl.LazyFrame) -> pl.LazyFrame:
-    when = pl.col("occurred_at")
-    named = touched.filter(pl.col("is_sponsor") | pl.col("is_champion"))
-    answer, ask = pl.col("is_engaged"), pl.col("is_outreach")
-    return named.group_by("customer_no").agg(
-        sponsor_engaged_at=when.filter(answer & pl.col("is_sponsor")).max(),
-        champion_engaged_at=when.filter(answer & pl.col("is_champion")).max(),
-        champion_outreach_at=when.filter(ask & pl.col("is_champion")).max(),
-        champion_first_outreach_at=when.filter(ask & pl.col("is_champion")).min(),
-    )
-
-
-def _engaged_people(touched: pl.LazyFrame, as_of: date, policy: Policy) -> pl.LazyFrame:
+def _answers(touched: pl.LazyFrame, as_of: date, policy: Policy) -> pl.LazyFrame:
+    """When sponsors and champions answered, and who takes part of late: in one grouping, so that the activities are
+    read once.
+    """
     start = pl.lit(known_until(as_of) - timedelta(days=policy.signals.single_threaded.window_days))
-    recent = touched.filter(pl.col("is_engaged") & (pl.col("occurred_at") >= start))
-    people = recent.group_by("customer_no", "crm_id").agg(
-        pl.col("name").min(), pl.col("email").min(), pl.col("occurred_at").max()
+    is_recent = (pl.col("engaged_at") >= start).fill_null(False)
+    person = pl.coalesce(pl.col("email").str.to_lowercase(), "crm_id")
+    marked = touched.select(
+        "customer_no",
+        "engaged_at",
+        "outreach_at",
+        "first_outreach_at",
+        "is_sponsor",
+        "is_champion",
+        is_recent=is_recent,
+        person=pl.when(is_recent).then(person),
+        recent_id=pl.when(is_recent).then("crm_id"),
+        recent_name=pl.when(is_recent).then("name"),
     )
-    return people.group_by("customer_no").agg(
-        engaged_people=pl.coalesce(pl.col("email").str.to_lowercase(), "crm_id").n_unique().cast(pl.Int64),
-        engaged_contact=pl.col("crm_id").min(),
-        engaged_name=pl.col("name").sort_by("crm_id").first(),
-        last_person_engaged_at=pl.col("occurred_at").max(),
+    summed = marked.group_by("customer_no").agg(
+        sponsor_engaged_at=pl.col("engaged_at").filter("is_sponsor").max(),
+        champion_engaged_at=pl.col("engaged_at").filter("is_champion").max(),
+        champion_outreach_at=pl.col("outreach_at").filter("is_champion").max(),
+        champion_first_outreach_at=pl.col("first_outreach_at").filter("is_champion").min(),
+        people=(pl.col("person").n_unique() - pl.col("person").is_null().any()).cast(pl.Int64),
+        engaged_contact=pl.col("recent_id").min(),
+        engaged_name=pl.col("recent_name").sort_by("recent_id", nulls_last=True).first(),
+        last_person_engaged_at=pl.col("engaged_at").filter("is_recent").max(),
     )
+    return summed.with_columns(engaged_people=pl.when(pl.col("people") > 0).then("people")).drop("people")
 
 
 def _plan_sponsors(plan_items: pl.LazyFrame) -> pl.LazyFrame:

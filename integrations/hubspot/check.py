@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from integrations.errors import CrmError
-from integrations.hubspot.fields import FITTING, KEY, PLAN_PROPERTIES, SOURCES, Column, Source, nearest
+from integrations.hubspot.fields import FITTING, KEY, PLAN_PROPERTIES, PROVISION, SOURCES, Column, Source, nearest
 from integrations.hubspot.pull import OWNERS_PAGE
 from integrations.hubspot.wire import Portal
 from models.records import Finding
@@ -14,7 +14,6 @@ Json = dict[str, Any]
 
 ALL_SOURCES = tuple(source for sources in SOURCES.values() for source in sources)
 IN_SETTINGS = "correct [hubspot.properties] in plansync.toml"
-PROVISION = "run `plansync provision`"
 
 
 def findings(portal: Portal) -> list[Finding]:

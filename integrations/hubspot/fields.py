@@ -25,6 +25,9 @@ from models.enums import (
     TicketPriority,
 )
 
+PROVISION = "create the properties that the README lists under 'What the CRMs need'"
+"""What to do where a portal lacks what plansync writes."""
+
 KEY = "plansync_key"
 """The unique property on companies (the plan's record key) and on tasks (the task's)."""
 

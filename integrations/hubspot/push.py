@@ -8,7 +8,7 @@ import orjson
 
 from integrations.errors import CrmRefusedError, CrmUnavailableError
 from integrations.hubspot import fields
-from integrations.hubspot.fields import KEY
+from integrations.hubspot.fields import KEY, PROVISION
 from integrations.hubspot.inputs import Group, input_of, plan_values
 from integrations.hubspot.pull import BATCH, batch_read, slices
 from integrations.hubspot.wire import Portal, Reply, codes_in
@@ -116,7 +116,7 @@ def _demand_properties(path: str, reply: Reply) -> None:
     """A property that the portal lacks is no fault of a row: nothing was written, and nothing would be."""
     body = orjson.dumps(reply.data)
     if UNKNOWN_PROPERTY in body and not reply.data.get("results"):
-        raise CrmRefusedError(f"hubspot: POST {path}: {codes_in(body)}; run `plansync provision`")
+        raise CrmRefusedError(f"hubspot: POST {path}: {codes_in(body)}; {PROVISION}")
 
 
 def find(portal: Portal, writes: Sequence[Write]) -> dict[str, str]:

@@ -200,3 +200,33 @@ def test_a_lost_answer_makes_no_duplicate(house: House) -> None:
     assert keys["record_key"].is_duplicated().sum() == 0
     assert told["customers"] > 0
     assert created
+
+
+def test_a_lost_update_is_settled_by_what_the_crm_holds_even_after_the_facts_changed(house: House) -> None:
+    """Our own text that landed unheard is never taken for a person's, however the next night differs."""
+    house.run()
+    later = DAY + timedelta(days=45)
+    house.set_clock(datetime.combine(later, time(22), UTC))
+    for crm in ("salesforce", "hubspot"):
+        house.fault(crm, "commit_then_drop", path="batch/update" if crm == "hubspot" else "composite/sobjects")
+    lost = house.run(later)
+    assert lost["status"] == "degraded"
+    house.admin("DELETE", "/faults")
+    much_later = later + timedelta(days=50)
+    house.set_clock(datetime.combine(much_later, time(22), UTC))
+    told = house.run(much_later)
+    assert told["changes"]["contested"] == 0
+    assert told["changes"]["update"] > 0
+    assert written(house.run(much_later)) == QUIET
+
+
+def test_bad_rows_stay_listed_until_the_file_is_mended(house: House) -> None:
+    bad = house.folder / "usage" / "bad.csv"
+    bad.write_text("account_ref,usage_date,feature,event_count\nnobody.example,2026-11-32,login,4\n")
+    for is_dry in (True, False, False):
+        told = house.run(is_dry=is_dry)
+        with house.store() as store:
+            listed = store.row_errors(told["run_id"])
+        assert str(bad) in set(listed["source"])
+    bad.unlink()
+    assert house.run()["status"] == "ok"

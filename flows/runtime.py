@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from flows.settings import HubSpotSettings, SalesforceSettings, Settings, SettingsError
+from flows.settings import HubSpotSettings, SalesforceSettings, Settings, SettingsError, located
 from integrations.crm import CrmPort
 from models.enums import Crm, RunStatus, WriteAction, WriteKind
 from models.policy.load import load_policy
@@ -97,9 +97,9 @@ def open_ports(settings: Settings) -> dict[Crm, CrmPort]:
     """
     ports: dict[Crm, CrmPort] = {}
     if settings.salesforce:
-        ports[Crm.SALESFORCE] = _salesforce(settings.salesforce)
+        ports[Crm.SALESFORCE] = _salesforce(settings.salesforce, settings.source)
     if settings.hubspot:
-        ports[Crm.HUBSPOT] = _hubspot(settings.hubspot)
+        ports[Crm.HUBSPOT] = _hubspot(settings.hubspot, settings.source)
     if not ports:
         raise SettingsError(
             "no CRM is set up: give [salesforce] or [hubspot] in plansync.toml; `plansync init` proposes both"
@@ -107,32 +107,34 @@ def open_ports(settings: Settings) -> dict[Crm, CrmPort]:
     return ports
 
 
-def _salesforce(settings: SalesforceSettings) -> CrmPort:
+def _salesforce(settings: SalesforceSettings, file: Path | None) -> CrmPort:
     from integrations.salesforce.client import Salesforce, SalesforceConfig
 
     if not settings.access_token and not (settings.consumer_key and settings.consumer_secret):
         raise SettingsError(
             "salesforce: no credentials: set PLANSYNC_SALESFORCE__CONSUMER_KEY and PLANSYNC_SALESFORCE__CONSUMER_SECRET"
         )
-    return Salesforce(_fitted(SalesforceConfig, "salesforce", settings))
+    return Salesforce(_fitted(SalesforceConfig, "salesforce", settings, file))
 
 
-def _hubspot(settings: HubSpotSettings) -> CrmPort:
+def _hubspot(settings: HubSpotSettings, file: Path | None) -> CrmPort:
     from integrations.hubspot.client import HubSpot, HubSpotConfig
 
     if not settings.access_token:
         raise SettingsError("hubspot: no credentials: set PLANSYNC_HUBSPOT__ACCESS_TOKEN")
-    return HubSpot(_fitted(HubSpotConfig, "hubspot", settings))
+    return HubSpot(_fitted(HubSpotConfig, "hubspot", settings, file))
 
 
-def _fitted(config: type[Config], name: str, settings: SalesforceSettings | HubSpotSettings) -> Config:
+def _fitted(
+    config: type[Config], name: str, settings: SalesforceSettings | HubSpotSettings, file: Path | None
+) -> Config:
     """A port's configuration; what it refuses is a wrong setting."""
     try:
         return config(**_for_port(settings))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join([name, *(str(part) for part in first["loc"])])
-        raise SettingsError(f"{place}: {first['msg']}") from None
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = (name, *map(str, first["loc"]), *first.get("ctx", {}).get("place", ()))
+        raise SettingsError(f"{located(file, place)}: {first['msg']}") from None
 
 
 def _for_port(settings: SalesforceSettings | HubSpotSettings) -> dict[str, Any]:

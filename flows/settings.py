@@ -243,11 +243,17 @@ def _refuse_bad_file(file: Path) -> None:
 def _explained(error: ValidationError, file: Path) -> Iterator[str]:
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         path = tuple(str(part) for part in problem["loc"])
-        where = f"{file}:{line}" if (line := _line_of(file, path)) else f"{ENV_PREFIX}{'__'.join(path).upper()}"
+        where = located(file, path)
         if problem["type"] == "extra_forbidden":
             yield f"{where}: no setting {'.'.join(path)!r}{_nearest(path[-1], _names_at(path[:-1]))}"
         else:
             yield f"{where}: {'.'.join(path)}: {problem['msg']}"
+
+
+def located(file: Path | None, path: tuple[str, ...]) -> str:
+    """Where a setting stands: file and line, or the variable that would set it."""
+    line = _line_of(file, path) if file else None
+    return f"{file}:{line}" if line else f"{ENV_PREFIX}{'__'.join(path).upper()}"
 
 
 def _names_at(path: tuple[str, ...]) -> list[str]:

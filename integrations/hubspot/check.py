@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from integrations.errors import CrmError
-from integrations.hubspot.fields import FITTING, KEY, PLAN_PROPERTIES, PROVISION, SOURCES, Column, Source, nearest
+from integrations.hubspot.fields import FITTING, KEY, PLAN_PROPERTIES, PROVISION, SOURCES, Column, Source
 from integrations.hubspot.pull import OWNERS_PAGE
 from integrations.hubspot.wire import Portal
+from integrations.mapping import nearest
 from models.records import Finding
 
 Json = dict[str, Any]

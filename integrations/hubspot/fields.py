@@ -4,16 +4,15 @@ Every portal names ARR, renewal date, tier and owner differently: ``HubSpotConfi
 below apply where a portal happens to have a property of that name; one that it lacks leaves its column empty.
 """
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from integrations.mapping import FieldMap, known_columns, one_host
 from models.enums import (
     ActivityKind,
     ActivityOutcome,
@@ -36,7 +35,6 @@ SECTION_PROPERTIES: Mapping[str, str] = {str(section): f"plansync_section_{secti
 PLAN_PROPERTIES = (KEY, HEALTH_SCORE, HEALTH_BAND, RENEWAL_DATE, *SECTION_PROPERTIES.values())
 MERGED_IDS = "hs_merged_object_ids"
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -77,31 +75,12 @@ class HubSpotConfig(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _is_a_host(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.hostname is None or parts.path not in ("", "/") or parts.query or parts.username:
-            raise ValueError("must be a host alone, as https://api.hubapi.com")
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-            raise ValueError("must be https; plain http is for loopback only")
-        return f"{parts.scheme}://{parts.netloc}"
+        return one_host(url, example="https://api.hubapi.com")
 
     @field_validator("properties")
     @classmethod
-    def _are_known_columns(cls, properties: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-        for name, mapping in properties.items():
-            if name not in MAPPABLE:
-                raise ValueError(f"no object {name!r} to map{nearest(name, MAPPABLE)}")
-            for column, vendor in mapping.items():
-                if column not in MAPPABLE[name]:
-                    raise ValueError(f"no column {name}.{column} to map{nearest(column, MAPPABLE[name])}")
-                if vendor and not PROPERTY_NAME.fullmatch(vendor):
-                    raise ValueError(f"{name}.{column}: not a HubSpot property name")
-        return properties
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean "x"?`` for an error about an unknown name, or nothing."""
-    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.4)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    def _are_known_columns(cls, properties: FieldMap) -> FieldMap:
+        return known_columns(properties, MAPPABLE, spelling=PROPERTY_NAME, what="HubSpot property name")
 
 
 class Kind(StrEnum):

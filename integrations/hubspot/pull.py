@@ -9,10 +9,11 @@ import polars as pl
 
 from integrations.crm import Page, Window
 from integrations.errors import CrmRefusedError, CrmUnavailableError
-from integrations.hubspot.fields import ACCOUNTS, MERGED_IDS, TASKS, Source, nearest
+from integrations.hubspot.fields import ACCOUNTS, MERGED_IDS, TASKS, Source
 from integrations.hubspot.rows import Names, Records, asked_properties, no_records, owners_page, pages_of, within
 from integrations.hubspot.search import changed_ids, merged_ids
 from integrations.hubspot.wire import Portal
+from integrations.mapping import nearest
 from models import frames
 from models.enums import WriteKind
 

@@ -8,17 +8,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from integrations.mapping import FieldMap, known_columns, one_host
 from models.enums import PullObject, StakeholderRole
 
 KEY_FIELD = "Plansync_Key__c"
 """The unique external id on ``Activity`` and on the plan objects that carries ``record_key``."""
 
 PLAN, SECTION, ITEM, TASK = "Success_Plan__c", "Success_Plan_Section__c", "Success_Plan_Item__c", "Task"
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*")
 
 
@@ -53,25 +52,12 @@ class SalesforceConfig(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _is_a_host(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.hostname is None or parts.path not in ("", "/") or parts.query or parts.username:
-            raise ValueError("must be a host alone, as https://acme.my.salesforce.com")
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-            raise ValueError("must be https; plain http is for loopback only")
-        return f"{parts.scheme}://{parts.netloc}"
+        return one_host(url, example="https://acme.my.salesforce.com")
 
     @field_validator("fields")
     @classmethod
-    def _are_known_columns(cls, fields: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-        for name, mapping in fields.items():
-            if name not in MAPPABLE:
-                raise ValueError(f"no object {name!r} to map; one of {', '.join(MAPPABLE)}")
-            for column, vendor in mapping.items():
-                if column not in MAPPABLE[name]:
-                    raise ValueError(f"no column {name}.{column} to map; one of {', '.join(sorted(MAPPABLE[name]))}")
-                if vendor and not IDENTIFIER.fullmatch(vendor):
-                    raise ValueError(f"{name}.{column}: not a Salesforce field name")
-        return fields
+    def _are_known_columns(cls, fields: FieldMap) -> FieldMap:
+        return known_columns(fields, MAPPABLE, spelling=IDENTIFIER, what="Salesforce field name")
 
 
 class Kind(StrEnum):

@@ -18,7 +18,8 @@ from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 
 from integrations.crm import CallCounter
 from integrations.errors import CrmRefusedError, CrmUnavailableError
-from integrations.salesforce.fields import LOOPBACK, SalesforceConfig
+from integrations.mapping import LOOPBACK
+from integrations.salesforce.fields import SalesforceConfig
 from integrations.transport import Answer, ConnectionLostError, Patience, Request, Verdict, answered
 
 CRM = "salesforce"

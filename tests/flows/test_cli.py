@@ -32,14 +32,15 @@ def test_help_imports_neither_prefect_nor_polars() -> None:
     ("settings", "message"),
     [
         ('[hubspot]\nbase_ulr = "x"\n', "plansync.toml:2: no setting 'hubspot.base_ulr'; did you mean 'base_url'?"),
-        ('[hubspot]\nbase_url = "http://127.0.0.1:9"\n', "hubspot: no credentials"),
-        ("[run]\n", "no CRM is set up"),
+        ('[salesforce]\nbase_url = "http://127.0.0.1:9"\n', "salesforce: no credentials"),
+        ('[hubspot.properties.accounts]\narr_minr = "x"\n', "plansync.toml:2: no column 'arr_minr' of accounts to map"),
+        ('[hubspot.properties.acounts]\narr_minor = "x"\n', 'did you mean "accounts"?'),
         ('[store]\nurl = "mysql://x/y"\n', "SQLite or PostgreSQL"),
     ],
 )
 def test_wrong_settings_end_with_4_and_say_what_to_do(tmp_path: Path, settings: str, message: str) -> None:
     (tmp_path / "plansync.toml").write_text(settings)
-    done = called("run", "--json", cwd=tmp_path)
+    done = called("run", "--json", cwd=tmp_path, PLANSYNC_HUBSPOT__ACCESS_TOKEN="none")
     assert done.returncode == 4, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr

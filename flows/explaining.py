@@ -21,7 +21,7 @@ def explained(name: str, as_of: date | None, config: Path | None) -> Told:
         SettingsError: No such customer, or no day was assessed yet.
     """
     chosen = settings.load(config)
-    with runtime.open_store(chosen) as store:
+    with runtime.existing_store(chosen) as store:
         customer = customer_named(store, chosen, name)
         day, version = _day(store, as_of)
         found = {

@@ -15,7 +15,7 @@ Rows = list[dict[str, Any]]
 
 def listed_runs(limit: int, config: Path | None) -> Rows:
     """The newest runs: id, day, status, when, and what was written."""
-    with runtime.open_store(settings.load(config)) as store:
+    with runtime.existing_store(settings.load(config)) as store:
         found = store.runs(limit)
     return [_run_row(row) for row in found.iter_rows(named=True)]
 
@@ -36,7 +36,7 @@ def _run_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def listed_errors(run_id: str | None, config: Path | None) -> Rows:
     """Parts that failed and records set aside in a run (by default the newest), and writes that a CRM refused."""
-    with runtime.open_store(settings.load(config)) as store:
+    with runtime.existing_store(settings.load(config)) as store:
         newest = store.runs(1)["run_id"].to_list()
         wanted = run_id or (newest[0] if newest else None)
         if wanted is None:
@@ -60,7 +60,7 @@ def _troubles(summary: str | None) -> Rows:
 
 def listed_reviews(config: Path | None) -> Rows:
     """Pairs of accounts that a person must decide on, with both names."""
-    with runtime.open_store(settings.load(config)) as store:
+    with runtime.existing_store(settings.load(config)) as store:
         names = store.read("accounts").select("crm", "crm_id", "name")
         pairs = store.identity_reviews()
     for side in ("left", "right"):
@@ -76,7 +76,7 @@ def listed_reviews(config: Path | None) -> Rows:
 def decide_identity(left: str, right: str, *, is_same: bool, decided_by: str, config: Path | None) -> str:
     """Keep a person's word on two accounts."""
     pair = [_account(left), _account(right)]
-    with runtime.open_store(settings.load(config)) as store:
+    with runtime.existing_store(settings.load(config)) as store:
         known = set(store.read("accounts").select("crm", "crm_id").iter_rows())
         for crm, crm_id in pair:
             if (crm, crm_id) not in known:

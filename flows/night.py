@@ -57,11 +57,11 @@ def night(run: Run, do: Doing) -> Summary:
         with _timed(run, "push"):
             do.together({f"push-{crm}": partial(push, run, crm) for crm in run.ports if run.is_healthy(crm)})
     with _timed(run, "report"):
-        written = [write_changes(run, changes)]
-        if not run.is_dry:
-            written += do.one("report", partial(write_reports, run, assessed, changes))
+        listed = do.one("list-changes", partial(write_changes, run, changes))
+        reports = [] if run.is_dry else do.one("report", partial(write_reports, run, assessed))
     run.seconds["total"] = time.perf_counter() - started
-    return _ended(run, assessed, changes) | {"reports": [str(path) for path in written if path]}
+    told = _ended(run, assessed, changes)
+    return told | {"reports": [str(path) for path in reports], "change_list": str(listed) if listed else None}
 
 
 def _ended(run: Run, assessed: Assessed, changes: pl.DataFrame) -> Summary:

@@ -23,7 +23,7 @@ def import_files(files: list[Path], config: Path | None) -> str:
         PlanFileError, SettingsError: A file or a customer's name is wrong; nothing of any file was taken.
     """
     chosen = settings.load(config)
-    with runtime.open_store(chosen) as store:
+    with runtime.existing_store(chosen) as store:
         plans = [(path, plan) for path in files for plan in plans_in(path)]
         named = [(path, plan, _customer(store, chosen, path, plan.customer)) for path, plan in plans]
         now, revisions = runtime.utc_now(), 0
@@ -45,7 +45,7 @@ def _customer(store: Store, chosen: settings.Settings, path: Path, name: str) ->
 def shown(name: str, config: Path | None) -> str:
     """A customer's plan sections as the CRM held them at the last pull or write."""
     chosen = settings.load(config)
-    with runtime.open_store(chosen) as store:
+    with runtime.existing_store(chosen) as store:
         customer = customer_named(store, chosen, name)
         held = store.read("plan_sections").filter(
             pl.col("crm") == customer["home_crm"],

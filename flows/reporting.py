@@ -10,7 +10,7 @@ import polars as pl
 
 from flows.assessing import Assessed
 from flows.customers import all_customers
-from flows.runtime import Run, open_store
+from flows.runtime import Run, existing_store
 from flows.settings import SettingsError, load
 from integrations.delivery.files import write_whole
 from integrations.delivery.html import renewal_risk_page
@@ -44,7 +44,7 @@ def write_changes(run: Run, changes: pl.DataFrame) -> Path | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, b"".join(line + b"\n" for line in lines))
     except OSError as error:
-        run.note("report", f"cannot write to {path.parent}: {error.strerror or error}")
+        run.note("change list", f"cannot write to {path.parent}: {error.strerror or error}")
         return None
     return path
 
@@ -53,7 +53,7 @@ def _decoded(row: dict[str, Any]) -> dict[str, Any]:
     return {name: orjson.loads(text) if name in ("old", "payload") and text else text for name, text in row.items()}
 
 
-def write_reports(run: Run, assessed: Assessed, changes: pl.DataFrame) -> list[Path]:
+def write_reports(run: Run, assessed: Assessed) -> list[Path]:
     """Write the renewal-risk report of this run into the settings' folder.
 
     Returns:
@@ -96,7 +96,7 @@ def reports_by_hand(as_of: date | None, folder: Path | None, config: Path | None
     """
     settings = load(config)
     target = folder or settings.report.folder
-    with open_store(settings) as store:
+    with existing_store(settings) as store:
         customers = all_customers(store, settings)
         report = _concluded(store, customers, load_policy(settings.policy.path), as_of)
     try:

@@ -40,7 +40,8 @@ def printed(told: Summary) -> str:
     lines += [f"  trouble in {each['part']}: {each['message']}" for each in told["troubles"]]
     if told["row_errors"]:
         lines.append(f"  {told['row_errors']} records were set aside: plansync errors --run {told['run_id']}")
-    lines += [f"  {'changes' if path.endswith('.jsonl') else 'report '}   {path}" for path in told["reports"]]
+    lines += [f"  report    {path}" for path in told["reports"]]
+    lines += [f"  changes   {told['change_list']}"] if told["change_list"] else []
     return "\n".join(lines)
 
 

@@ -89,6 +89,18 @@ def open_store(settings: Settings) -> Store:
     return Store.open(settings.store.url, segments=settings.store.segments)
 
 
+def existing_store(settings: Settings) -> Store:
+    """The store for a verb that only looks.
+
+    Raises:
+        SettingsError: There is none yet; looking must not make one.
+    """
+    file = Path(settings.store.url.removeprefix("sqlite:///"))
+    if settings.store.url.startswith("sqlite:///") and not file.is_file():
+        raise SettingsError(f"{file}: no store yet; `plansync run` makes one, or name another with --config")
+    return open_store(settings)
+
+
 def open_ports(settings: Settings) -> dict[Crm, CrmPort]:
     """A signed-out port for every CRM in the settings; the first request signs in.
 

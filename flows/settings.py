@@ -196,6 +196,7 @@ def load(path: Path | None = None) -> Settings:
     if named and not named.is_file():
         raise SettingsError(f"{named}: no such file; `plansync init` writes one")
     _refuse_bad_file(file)
+    _refuse_unknown_variables()
 
     class FromFile(Settings):
         source = file if file.is_file() else None
@@ -238,6 +239,15 @@ def _refuse_bad_file(file: Path) -> None:
             raise SettingsError(
                 f"{file}:{line}: {section}.{key} is a secret: set {variable} or {variable}_FILE instead"
             )
+
+
+def _refuse_unknown_variables() -> None:
+    """A variable of ours whose section does not exist would be passed over in silence."""
+    for name in sorted(os.environ):
+        section, found, _ = name.removeprefix(ENV_PREFIX).lower().partition("__")
+        if name.startswith(ENV_PREFIX) and found and section not in Settings.model_fields:
+            hint = _nearest(section, Settings.model_fields)
+            raise SettingsError(f"{name}: no section {section!r} in the settings{hint}")
 
 
 def _explained(error: ValidationError, file: Path) -> Iterator[str]:

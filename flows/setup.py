@@ -26,13 +26,18 @@ def write_settings(path: Path, *, force: bool) -> str:
         raise SettingsError(f"{path}: is there already; --force replaces it")
     chosen = _from_environment()
     parts = ["# Settings of plansync. Secrets come from the environment: PLANSYNC_HUBSPOT__ACCESS_TOKEN and so on.\n"]
-    parts.append(f'[store]\nurl = "{chosen.store.url}"\n')
+    parts.append(f'[store]\nurl = "{_beside(path, chosen.store.url)}"\n')
     for crm, port in runtime.open_ports(chosen).items():
         parts.append(f'[{crm}]\nbase_url = "{_base_url(chosen, crm)}"\n')
         parts += [_mapping_table(crm, name, fields) for name, fields in port.propose_mapping().items() if fields]
         port.close()
     path.write_text("\n".join(parts))
     return f"wrote {path}; read the proposed fields over, then run: plansync doctor --config {path}"
+
+
+def _beside(path: Path, url: str) -> str:
+    """A store in the folder of the settings file, named relative to it."""
+    return url.replace(f"sqlite:///{path.parent.resolve()}/", "sqlite:///")
 
 
 def _from_environment() -> Settings:

@@ -46,6 +46,13 @@ def test_wrong_settings_end_with_4_and_say_what_to_do(tmp_path: Path, settings: 
     assert "Traceback" not in done.stderr
 
 
+def test_looking_makes_no_store(tmp_path: Path) -> None:
+    done = called("runs", "list", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "no store yet" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_wrong_policy_ends_with_4_naming_line_and_nearest_name(house: House) -> None:
     pack = house.folder / "pack.yaml"
     pack.write_text("name: acme\nhealth:\n  bands:\n    gren_min: 80\n")

@@ -12,7 +12,7 @@ from tests.flows.conftest import House
 
 
 def test_a_run_reports_and_the_report_by_hand_is_the_same_to_the_byte(house: House, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="assessed yet"):
+    with pytest.raises(SettingsError, match="no store yet"):
         reports_by_hand(None, tmp_path, house.config)
     house.run()
     house.set_clock(datetime.combine(DAY, EVENING) + timedelta(hours=20))
@@ -29,6 +29,6 @@ def test_a_folder_that_cannot_be_written_is_a_trouble_not_a_failure(house: House
     told = house.run()
     assert told["reports"] == []
     assert told["status"] == "degraded"
-    assert [trouble["part"] for trouble in told["troubles"]] == ["report"]
+    assert [trouble["part"] for trouble in told["troubles"]] == ["change list", "report"]
     with pytest.raises(SettingsError, match="cannot write"):
         reports_by_hand(None, None, house.config)

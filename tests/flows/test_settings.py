@@ -39,6 +39,13 @@ def test_a_wrong_variable_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) 
         load()
 
 
+def test_a_variable_of_no_section_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANSYNC_HUBSPT__ACCESS_TOKEN", "canary")
+    with pytest.raises(SettingsError, match="did you mean 'hubspot'") as refused:
+        load()
+    assert "canary" not in str(refused.value)
+
+
 def test_the_environment_wins_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text('[salesforce]\nbase_url = "https://a.example"\n')
     monkeypatch.setenv("PLANSYNC_SALESFORCE__BASE_URL", "https://b.example")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from integrations.crm import Window
 from integrations.errors import CrmRefusedError, CrmUnavailableError
-from integrations.hubspot.fields import ACCOUNTS
+from integrations.hubspot.fields import ACCOUNTS, PROVISION
 from integrations.hubspot.search import changed_ids
 from models.enums import PullObject, WriteKind
 from tests.integrations.hubspot_portal import (
@@ -431,7 +431,7 @@ def test_doctor_names_what_is_wrong_and_what_to_do(portal: Portal) -> None:
             'accounts.renewal_date is mapped to "current_arr", a number, and needs a date',
             settings,
         ),
-        ("hubspot tasks key", "tasks.plansync_key is not there", "run `plansync provision`"),
+        ("hubspot tasks key", "tasks.plansync_key is not there", PROVISION),
         (
             "hubspot fallback owner",
             "owner 99 is not among the active owners",

@@ -73,7 +73,8 @@ def _facts(run: Run, mirror: dict[str, pl.DataFrame], crosswalk: pl.DataFrame) -
     web = domains(mirror["accounts"].lazy(), links, shared_domains=run.policy.identity.shared_domains)
     for strangers in (unmatched_usage(usage, links, web), unmatched_surveys(surveys, links, web)):
         run.store.add_row_errors(strangers.collect(), run.run_id)
-    return facts({name: rows.lazy() for name, rows in mirror.items()}, usage, surveys, links, web, as_of=run.as_of)
+    records = {name: rows.lazy() for name, rows in mirror.items()}
+    return facts(records, usage, surveys, links, web, as_of=run.as_of, policy=run.policy)
 
 
 def assess(run: Run, known: Known) -> Assessed:

@@ -40,6 +40,11 @@ def week_label(week: pl.Expr) -> pl.Expr:
     return (week.cast(pl.Int32) * 7 - _MONDAY_OFFSET_DAYS).cast(pl.Date).dt.strftime("%G-W%V")
 
 
+def week_end(week: pl.Expr) -> pl.Expr:
+    """The Sunday of a numbered week."""
+    return (week.cast(pl.Int32) * 7 - _MONDAY_OFFSET_DAYS + 6).cast(pl.Date)
+
+
 def week_cells(rows: pl.LazyFrame, **values: pl.Expr) -> pl.LazyFrame:
     """Aggregate rows by customer and week: the first of two steps, which is twice as fast as one step by many
     conditions.

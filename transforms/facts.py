@@ -2,18 +2,22 @@
 day's end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from statistics import median
 
 import polars as pl
 
 from models.enums import ActivityOutcome
-from transforms.days import known_until
+from models.policy.pack import Policy
+from transforms.days import known_until, week_end, week_of
 from transforms.text import said
 
 OWNED = ("contacts", "opportunities", "tickets", "activities", "plan_items")
 USAGE_KEY = ("account_ref", "usage_date", "feature")
+USUAL_WEEKS = 8
+"""How many covered weeks tell how many accounts usually report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ def facts(
     domains: pl.LazyFrame,
     *,
     as_of: date,
+    policy: Policy,
     is_usage_unique: bool = False,
 ) -> Facts:
     """Join every record to its customer and undo what happened after ``as_of``.
@@ -65,6 +70,7 @@ def facts(
         as_of: Its end, UTC, is the last instant known. A ticket opened later does not exist, one closed later is
         open, an activity
             ahead is scheduled, a contact who leaves later is there.
+        policy: Says how many accounts make a week of usage count.
         is_usage_unique: Whether the caller knows that no (account_ref, usage_date, feature) stands twice. If not,
         repeated rows are
             counted once, the largest count of each: that costs about as much as all the rest.
@@ -76,6 +82,7 @@ def facts(
     used = usage.filter(pl.col("usage_date") <= as_of)
     counted = (used if is_usage_unique else unique_usage(used)).join(refs, on="account_ref", how="inner")
     tickets = tickets_known(owned["tickets"], as_of)
+    feeds = feeds_known(used, tickets, min_reporting_pct=policy.feeds.min_reporting_pct)
     return Facts(
         contacts=contacts_known(owned["contacts"], as_of),
         opportunities=opportunities_known(owned["opportunities"], as_of),
@@ -85,7 +92,7 @@ def facts(
         surveys=surveys.filter(pl.col("answered_at") < known_until(as_of)).join(refs, on="account_ref"),
         plan_items=owned["plan_items"],
         account_dates=_account_dates(mirror["accounts"], owners),
-        feeds=feeds_known(used, tickets),
+        feeds=feeds.collect().lazy(),  # one row, which several plans read: each would count all usage again
         numbers=numbers,
     )
 
@@ -172,14 +179,70 @@ def activities_known(activities: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
     return activities.with_columns(outcome=outcome, is_ahead=pl.col("occurred_at") >= known_until(as_of))
 
 
-def feeds_known(usage: pl.LazyFrame, tickets: pl.LazyFrame) -> pl.LazyFrame:
+def feeds_known(usage: pl.LazyFrame, tickets: pl.LazyFrame, *, min_reporting_pct: int) -> pl.LazyFrame:
     """One row that says what anybody's facts show of each feed.
 
-    ``usage_until`` (Date): newest usage row. ``has_features``: whether usage names anything but logins.
-    ``ticket_crms`` (list): the CRMs that ever delivered a ticket: only there does "no ticket" mean none.
+    Args:
+        usage: ``frames.Usage`` up to the day, rows of nobody's included: they too show that the feed lives.
+        tickets: ``Facts.tickets``.
+        min_reporting_pct: How many accounts, in percent of the usual number, make a week count for all.
+
+    Returns:
+        ``usage_week`` (Int32): the last week that the usage covers to its Sunday. ``usage_until`` (Date): the day
+        that it reaches, at most the Sunday of the last covered week, which may be under way. Later rows are too few
+        to show what the others did. ``has_features``: whether usage names anything but logins. ``ticket_crms``
+        (list): the CRMs that ever delivered a ticket: only there does "no ticket" mean none.
+
+    Source:
+        Rulebook X10.
     """
-    newest = usage.select(usage_until=pl.col("usage_date").max(), has_features=(pl.col("feature") != "login").any())
-    return newest.join(tickets.select(ticket_crms=pl.col("crm").unique().sort().implode()), how="cross")
+    account = pl.col("account_ref").hash()  # counting numbers is several times as fast as counting texts
+    weeks = usage.group_by(week=week_of(pl.col("usage_date"))).agg(
+        accounts=account.n_unique(),
+        newest=pl.col("usage_date").max(),
+    )
+    schema = pl.Schema({"usage_week": pl.Int32, "usage_until": pl.Date})
+    reached = weeks.map_batches(
+        lambda each: _reached(each.sort("week"), min_reporting_pct).select(
+            pl.col(name).cast(kind) for name, kind in schema.items()
+        ),
+        schema=schema,
+        predicate_pushdown=False,
+        projection_pushdown=False,
+    )
+    named = usage.select(has_features=(pl.col("feature") != "login").any())
+    crms = tickets.select(ticket_crms=pl.col("crm").unique().sort().implode())
+    return reached.join(named, how="cross").join(crms, how="cross")
+
+
+def _reached(weeks: pl.DataFrame, min_reporting_pct: int) -> pl.DataFrame:
+    """One row; in the first week ever, before its Sunday, the last full week is the empty one before."""
+    is_covered = covered_weeks(weeks["accounts"].to_list(), min_reporting_pct)
+    covered, newest = pl.col("week").filter(pl.Series(is_covered, dtype=pl.Boolean)), pl.col("newest").max()
+    full = covered.filter(week_end(covered) <= newest).max()
+    return weeks.select(
+        usage_week=pl.coalesce(full, covered.max() - 1),
+        usage_until=pl.min_horizontal(newest, week_end(covered.max())),
+    )
+
+
+def covered_weeks(accounts: Sequence[int], min_reporting_pct: int) -> list[bool]:
+    """Whether a feed covers each of its weeks: a stray row or a load in part tells nothing of those who are missing.
+
+    Args:
+        accounts: How many accounts reported in each week that has rows, the oldest first.
+        min_reporting_pct: The share of the usual number that is enough. Usual is the median of the last
+            ``USUAL_WEEKS`` covered weeks, so that thin weeks, however many, never become the usual. The first week is
+            covered.
+    """
+    covered: list[int] = []
+    verdicts = []
+    for count in accounts:
+        usual = median(covered[-USUAL_WEEKS:]) if covered else 0
+        verdicts.append(count * 100 >= usual * min_reporting_pct)
+        if verdicts[-1]:
+            covered.append(count)
+    return verdicts
 
 
 def _exists(created: str, as_of: date) -> pl.Expr:

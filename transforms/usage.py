@@ -1,10 +1,10 @@
 """Product usage: what each customer used by week, and the signals that follow.
 
 Only full weeks count, up to the last one that the feed covers, so that neither a day in the middle of a week nor a
-feed that is a few days late looks like a fall.
+feed that is a few days late, or was loaded for a few accounts only, looks like a fall.
 """
 
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
@@ -19,6 +19,7 @@ from transforms.days import (
     since,
     span,
     week_cells,
+    week_end,
     week_label,
     week_of,
     weekly,
@@ -70,11 +71,6 @@ def usage_by_customer(usage: pl.LazyFrame, feeds: pl.LazyFrame, *, policy: Polic
     return sums.join(_features(lagged, rule=policy.signals.feature_breadth), on="customer_no", how="left")
 
 
-def _full_week() -> pl.Expr:
-    """The last week that the feed covers to its Sunday."""
-    return week_of(pl.col("usage_until") + timedelta(days=1)) - 1
-
-
 def _features(lagged: pl.LazyFrame, *, rule: FeatureBreadth) -> pl.LazyFrame:
     """Features used in the weeks up to the newest one; and up to each past week, for customers with too few of them."""
     in_reach = pl.col("lag").is_between(0, LONG_HISTORY_WEEKS - 1) & (pl.col("event_count") > 0)
@@ -108,15 +104,18 @@ def usage_readings(*, as_of: date, policy: Policy) -> list[Reading]:
 
 
 def usage_week() -> pl.Expr:
-    """The number of the last full week covered by the feed, beside the columns of ``Facts.feeds``."""
-    return _full_week().alias("usage_week")
+    """The number of the last full week covered by the feed, a column of ``Facts.feeds``."""
+    return _WEEK
 
 
 def _no_usage(as_of: date, policy: Policy) -> list[tuple[pl.Expr, str]]:
     stale = policy.feeds.usage_stale_days
     return [
         (pl.col("last_usage_date").is_null(), "no usage rows"),
-        (days_since(pl.col("usage_until"), as_of) > stale, f"no usage rows from anybody in the last {stale} days"),
+        (
+            days_since(week_end(_WEEK), as_of) > stale,
+            f"the usage feed covers no week that ended in the last {stale} days",
+        ),
     ]
 
 
@@ -149,7 +148,7 @@ def _login_frequency(as_of: date, policy: Policy) -> Reading:
 
 def _login_recency(as_of: date, policy: Policy) -> Reading:
     rule = policy.signals.login_recency
-    days = days_since(pl.col("last_login_date"), pl.col("usage_until"))
+    days = days_since(pl.col("last_login_date"), pl.col("usage_until")).clip(0)  # a thin week's login is later
     return reading(
         "login_recency",
         unit="days",

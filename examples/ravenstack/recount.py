@@ -52,8 +52,8 @@ SELECT c.account_id, count(t.ticket_id) AS tickets, count(t.ticket_id) FILTER (t
 FROM customers c LEFT JOIN tickets t USING (account_id) GROUP BY ALL
 """
 
-# Weeks run from Monday to Sunday. Usage counts to the last Sunday that the newest row of all reaches; tickets to the
-# week of the day.
+# Weeks run from Monday to Sunday. Usage counts to the last Sunday that the newest row of all reaches: in no full week
+# of these files do fewer than half of the usual number of accounts report. Tickets count to the week of the day.
 USAGE = """
 CREATE TABLE used AS
 WITH known AS (

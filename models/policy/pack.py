@@ -34,9 +34,15 @@ TEMPLATE_FIELDS = ("customer", "reason", "renewal_date", "notice_date", "candida
 
 
 class Feeds(Ruled):
-    """When a feed is too old to conclude from: nothing newer than ``usage_stale_days`` from anybody."""
+    """How far a feed reaches, and when that is too old to conclude from.
+
+    Usage covers a week in which at least ``min_reporting_pct`` percent as many accounts reported as usual: the median
+    of the last eight covered weeks before it. With 0 a single row covers its week for everybody. Nothing is concluded
+    when no covered full week ended within ``usage_stale_days``.
+    """
 
     usage_stale_days: PositiveInt
+    min_reporting_pct: Percent
 
 
 class Engagement(Ruled):

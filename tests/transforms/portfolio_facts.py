@@ -48,7 +48,7 @@ class Portfolio:
         self.surveys = _table(drawn.pop("surveys", None), frames.Surveys)
         assert not drawn, drawn
 
-    def facts(self, as_of: date = TODAY, shuffled: int | None = None) -> Facts:
+    def facts(self, as_of: date = TODAY, shuffled: int | None = None, policy: Any = POLICY) -> Facts:
         """Everything known on a day; ``shuffled`` is a seed by which all rows change places."""
 
         def lazy(table: pl.DataFrame) -> pl.LazyFrame:
@@ -61,10 +61,12 @@ class Portfolio:
         links = links.with_columns(pl.col("customer_id").str.split("@").list.first(), confidence=1.0, reason=pl.lit(""))
         mirror = {name: lazy(table) for name, table in self.records.items()} | {"accounts": lazy(self.accounts)}
         domains = lazy(self.customers.select("customer_id", "domain"))
-        return facts(mirror, lazy(self.usage), lazy(self.surveys), lazy(links), domains, as_of=as_of)
+        told = lazy(self.usage), lazy(self.surveys), lazy(links), domains
+        return facts(mirror, *told, as_of=as_of, policy=policy)
 
     def signals(self, as_of: date = TODAY, policy: Any = POLICY, shuffled: int | None = None) -> pl.DataFrame:
-        return signals(self.customers.lazy(), self.facts(as_of, shuffled), as_of=as_of, policy=policy).collect()
+        known = self.facts(as_of, shuffled, policy)
+        return signals(self.customers.lazy(), known, as_of=as_of, policy=policy).collect()
 
     def signal(self, name: str, *columns: str, as_of: date = TODAY, policy: Any = POLICY) -> list[tuple[Any, ...]]:
         """One signal of every customer, sorted by customer; without ``columns`` its status and episode."""
@@ -75,7 +77,7 @@ class Portfolio:
         self, as_of: date = TODAY, policy: Any = POLICY, shuffled: int | None = None
     ) -> dict[str, pl.DataFrame]:
         """All that follows, a frame per conclusion."""
-        people, known = self.customers.lazy(), self.facts(as_of, shuffled)
+        people, known = self.customers.lazy(), self.facts(as_of, shuffled, policy)
         read = self.signals(as_of, policy, shuffled).lazy()
         scores = health(people, read, policy=policy).collect().lazy()
         terms = renewals(people, known, scores, as_of=as_of, policy=policy).collect().lazy()
@@ -93,10 +95,11 @@ def used(name: str, weeks: list[int], feature: str = "login", last: date = LAST_
 
 
 def usage(*rows: str, feed_until: date = TODAY) -> pl.DataFrame:
-    """Usage rows under one head, with a stranger's row that shows how far the feed has come."""
+    """Usage rows under one head, with a stranger's row every week that shows how far the feed has come."""
     head = "account_ref | usage_date | feature | event_count"
-    heartbeat = f"salesforce:somebody_else | {feed_until} | reports | 1"
-    return frame("\n".join([head, heartbeat, *[row for row in rows if row]]), frames.Usage)
+    days = [feed_until - timedelta(weeks=back) for back in range(40)]
+    heartbeat = [f"salesforce:somebody_else | {day} | reports | 1" for day in days]
+    return frame("\n".join([head, *heartbeat, *[row for row in rows if row]]), frames.Usage)
 
 
 def _named(customers: str) -> dict[str, str]:

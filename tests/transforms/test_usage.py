@@ -127,7 +127,7 @@ def test_what_usage_cannot_tell_is_not_classifiable_and_says_why() -> None:
         ).filter(pl.col("usage_date") <= TODAY - timedelta(days=29)),
     )
     assert stopped.signal("usage_drop", "status", "reason") == [
-        ("a", "not_classifiable", "no usage rows from anybody in the last 28 days")
+        ("a", "not_classifiable", "the usage feed covers no week that ended in the last 28 days")
     ]
 
 

@@ -91,7 +91,9 @@ def test_doctor_names_a_field_that_is_not_there(house: House) -> None:
     assert "Renewal_Date__c" in doctor.stderr
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.soak)]
+)
 def test_a_stopped_run_ends_cleanly_and_the_next_continues(house: House, number: int, code: int) -> None:
     for crm in ("salesforce", "hubspot"):
         house.fault(crm, "latency", latency_ms=150)

@@ -7,16 +7,23 @@ one that holds 1970-01-01, so that a week keeps its number whatever the date of 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from transforms.text import said
+
+Counts = npt.NDArray[np.int64]
+"""Whole numbers by week and customer."""
 
 HISTORY_WEEKS = 26
 """How far back comparisons with a moving baseline are traced: their runs end by themselves within the baseline."""
 LONG_HISTORY_WEEKS = 39
 """How far back other runs of bad weeks are traced; what is older began "long" ago. Fits the bits of an integer."""
 LONG = "long"
-_WEEK_SLOTS = 1024  # leaves room for four million customers in 32 bits
+OLDEST_LAG = 1022
+"""Weeks older than some twenty years share it."""
+_WEEK_SLOTS = OLDEST_LAG + 2  # 1,024 leave room for four million customers in 32 bits
 _MONDAY_OFFSET_DAYS = 3  # 1970-01-01 was a Thursday
 
 
@@ -64,9 +71,39 @@ def week_cells(rows: pl.LazyFrame, **values: pl.Expr) -> pl.LazyFrame:
     return cells.select(customer.alias("customer_no"), lag.alias("lag"), *values)
 
 
-def weekly(name: str, weeks: int = HISTORY_WEEKS) -> list[pl.Expr]:
-    """One column of ``week_cells`` as ``name_0`` (the newest week), ``name_1`` and so on; for ``agg`` by customer."""
-    return [pl.col(name).filter(pl.col("lag") == lag).sum().alias(f"{name}_{lag}") for lag in range(weeks)]
+def week_sums(customer_no: pl.Series, lag: pl.Series, values: pl.Series, *, weeks: int, count: int) -> Counts:
+    """Add up values by customer and week.
+
+    A dense table filled in place costs a tenth of grouping and filtering, and integers add up the same in any order.
+
+    Args:
+        customer_no: Of each row, below ``count``.
+        lag: Weeks back of each row; those outside of the window are left out.
+        values: Integers.
+        weeks: How many weeks the window has, the newest at lag 0.
+        count: How many customers there are.
+
+    Returns:
+        A row per week, newest first, and a column per ``customer_no``, one more than there are customers: nobody's.
+    """
+    slots = np.zeros((weeks + 2) * (count + 1), dtype=np.int64)
+    row = (np.clip(lag.to_numpy(), -1, weeks) + 1).astype(np.int64) * (count + 1) + customer_no.to_numpy()
+    np.add.at(slots, row, values.cast(pl.Int64).to_numpy())
+    return slots.reshape(weeks + 2, count + 1)[1:-1]
+
+
+def spans(name: str, sums: Counts) -> dict[str, Counts]:
+    """The columns that ``span`` reads, from ``week_sums``: what was added up in the newest 1, 2, 3... weeks."""
+    return {f"{name}_in_{weeks}": total for weeks, total in enumerate(np.cumsum(sums, axis=0), start=1)}
+
+
+def by_number(part: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Give a frame of one row per ``customer_no`` a row for each of them in order, and one for nobody.
+
+    Frames in the same order stand side by side as they are; joined one after the other, each would copy all before it.
+    """
+    numbers = pl.select(customer_no=pl.int_range(count + 1, dtype=pl.UInt32))
+    return numbers.join(part, on="customer_no", how="left", maintain_order="left").drop("customer_no")
 
 
 def joined_by_number(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
@@ -78,8 +115,9 @@ def joined_by_number(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
 
 
 def span(name: str, first: int, length: int) -> pl.Expr:
-    """The sum of ``length`` weekly columns, the newest of them ``first`` weeks back; a week without rows is zero."""
-    return pl.sum_horizontal([pl.col(f"{name}_{weeks}") for weeks in range(first, first + length)])
+    """The sum of ``length`` weeks, the newest of them ``first`` weeks back; a week without rows is zero."""
+    until = pl.col(f"{name}_in_{first + length}")
+    return until if first == 0 else until - pl.col(f"{name}_in_{first}")
 
 
 def first_bad_week(is_bad: Sequence[pl.Expr], newest_week: pl.Expr) -> pl.Expr:

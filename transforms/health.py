@@ -4,6 +4,7 @@ Sums are integers and the score is rounded before it meets a threshold, so that 
 every machine.
 """
 
+import numpy as np
 import polars as pl
 
 from models.enums import Band, SignalStatus
@@ -28,10 +29,13 @@ def health(customers: pl.LazyFrame, signals: pl.LazyFrame, *, policy: Policy) ->
 
     Source:
         Rulebook R-151 to R-157, X4.
+
+    The signals are collected here, once: as one lazy plan, each sum over them would weigh them all again.
     """
     profiled = customers.select("customer_id", profile=profile_of(policy)).sort("customer_id")
-    profiled = profiled.with_row_index("customer_no")
-    weighted = _weighted(profiled, signals, policy)
+    profiled = profiled.with_row_index("customer_no").collect().lazy()
+    # In memory, or each of the two sums would weigh every signal again.
+    weighted = _weighted(profiled, signals, policy).collect().lazy()
     joined = profiled.join(_sums(weighted, policy), on="customer_no", how="left")
     joined = joined.join(_drivers(weighted, policy), on="customer_no", how="left")
     return joined.pipe(_scored, policy).pipe(_banded, policy).sort("customer_id")
@@ -60,13 +64,26 @@ def _weighted(profiled: pl.LazyFrame, signals: pl.LazyFrame, policy: Policy) -> 
     """
     is_bad = pl.col("status").is_in(BAD)
     weighty = sorted({str(signal) for profile in policy.health.profiles.values() for signal in profile.weights})
-    spoken = signals.filter(is_bad | pl.col("signal").is_in(weighty))
+    spoken = _numbered(profiled, signals).filter(is_bad | pl.col("signal").is_in(weighty))
     weight = pl.lit(None, dtype=pl.Int64)
     for name in policy.health.profiles:
         weight = pl.when(pl.col("profile") == name).then(f"weight_{name}").otherwise(weight)
-    joined = spoken.select("customer_id", "signal", "status", "reason").join(profiled, on="customer_id")
-    weighed = joined.join(_weights(policy), on="signal", how="left")
+    weighed = spoken.join(_weights(policy), on="signal", how="left")
     return weighed.select("customer_no", "signal", "status", "reason", weight=weight, points=_points(policy))
+
+
+def _numbered(profiled: pl.LazyFrame, signals: pl.LazyFrame) -> pl.LazyFrame:
+    """Signals of the customers known, with what ``profiled`` says of each.
+
+    The rows of one customer stand together: one look-up for each run of them, in place of one for each row, costs a
+    third.
+    """
+    rows = signals.select("customer_id", "signal", "status", "reason").collect()
+    runs = rows["customer_id"].rle().struct.unnest().rename({"value": "customer_id"})
+    known = runs.join(profiled.collect(), on="customer_id", how="left", maintain_order="left")
+    repeated = known.drop("len", "customer_id")[np.repeat(np.arange(known.height), runs["len"].to_numpy())]
+    joined = pl.concat([rows.drop("customer_id"), repeated], how="horizontal")
+    return joined.lazy().filter(pl.col("customer_no").is_not_null())
 
 
 def _weights(policy: Policy) -> pl.LazyFrame:

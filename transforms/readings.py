@@ -1,10 +1,13 @@
 """What one signal says about each customer, as expressions over the wide frame of facts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from models.enums import SignalStatus
+from models.frames import Signals, dtypes
 from models.policy.signal_rules import SignalRule
 
 BAD = [str(SignalStatus.AT_RISK), str(SignalStatus.CRITICAL)]
@@ -30,37 +33,63 @@ class Reading:
     bad_episode: pl.Expr
     observed_at: pl.Expr
 
-    def rows(self, wide: pl.DataFrame, rule: SignalRule) -> list[pl.LazyFrame]:
-        """The rows of ``frames.Signals`` for this signal, those that are bad apart from the others.
+    def outcome(self, wide: pl.LazyFrame) -> pl.LazyFrame:
+        """What one select tells of every row of ``wide``, beside its ``status``: all but the words for what is bad."""
+        return wide.select(
+            value=self.value.cast(pl.Float64).round(6),
+            reason=self.plain_reason,
+            observed_at=self.observed_at.cast(pl.Datetime("us", "UTC")),
+        )
 
-        Args:
-            wide: One row per customer: ``customer_id``, ``place`` and what the reading needs.
-            rule: Of this signal.
 
-        Returns:
-            Two frames with the columns of ``frames.Signals`` after ``place``. Only bad rows have a stretch to trace
-            back week by week and a reason to put in words, which is most of the work.
-        """
-        judged = wide.with_columns(status=self.status).lazy()
-        is_bad = pl.col("status").is_in(BAD)
-        bad = judged.filter(is_bad).select(self._columns(rule, self.bad_reason, self.bad_episode))
-        return [judged.filter(~is_bad).select(self._columns(rule, self.plain_reason, pl.col("status"))), bad]
+def interleaved(wide: pl.DataFrame, readings: Sequence[Reading], rules: Sequence[SignalRule]) -> pl.DataFrame:
+    """Read every signal of every customer.
 
-    def _columns(self, rule: SignalRule, reason: pl.Expr, episode: pl.Expr) -> list[pl.Expr]:
-        return [
-            pl.col("place"),
-            pl.col("customer_id"),
-            pl.lit(self.signal).alias("signal"),
-            pl.lit(rule.rule_ids[0]).alias("rule_id"),
-            self.value.cast(pl.Float64).round(6).alias("value"),
-            pl.lit(self.unit).alias("unit"),
-            pl.col("status"),
-            pl.lit(self.threshold).alias("threshold"),
-            reason.alias("reason"),
-            episode.alias("episode"),
-            pl.lit(self.source).alias("source"),
-            self.observed_at.cast(pl.Datetime("us", "UTC")).alias("observed_at"),
-        ]
+    Only bad rows have a stretch to trace back week by week and a reason to put in words, which is most of the work;
+    they are read apart. Rows find their place by index, which costs a fraction of a sort.
+
+    Args:
+        wide: One row per customer: ``customer_id`` and what the readings need.
+        readings: At least one.
+        rules: Of each reading.
+
+    Returns:
+        ``frames.Signals``: the readings of the first customer in their order, then those of the next.
+    """
+    height, kinds = wide.height, len(readings)
+    statuses = wide.select(reading.status.alias(reading.signal) for reading in readings)
+    told = pl.collect_all([reading.outcome(wide.lazy()) for reading in readings])
+    bad = pl.collect_all([_put_in_words(wide, statuses[reading.signal], reading) for reading in readings])
+    plain = pl.concat(told).with_columns(status=pl.concat(statuses.get_columns()).rename("status"))
+    order = np.arange(height * kinds).reshape(kinds, height)
+    words = order.copy()
+    end = height * kinds
+    for kind, rows in enumerate(bad):
+        words[kind, rows["place"].to_numpy()] = np.arange(end, end + rows.height)
+        end += rows.height
+    texts = pl.concat([plain.select("reason", episode="status"), *[rows.drop("place") for rows in bad]])
+    constants = _constants(readings, rules)[np.tile(np.arange(kinds), height)]
+    who = wide.select("customer_id")[np.repeat(np.arange(height), kinds)]
+    parts = [who, constants, plain.drop("reason")[order.T.ravel()], texts[words.T.ravel()]]
+    return pl.concat(parts, how="horizontal").select(list(dtypes(Signals)))
+
+
+def _put_in_words(wide: pl.DataFrame, status: pl.Series, reading: Reading) -> pl.LazyFrame:
+    bad = wide.lazy().filter(status.is_in(BAD))
+    return bad.select("place", reason=reading.bad_reason, episode=reading.bad_episode)
+
+
+def _constants(readings: Sequence[Reading], rules: Sequence[SignalRule]) -> pl.DataFrame:
+    """What is the same for every customer, a row per reading."""
+    return pl.DataFrame(
+        {
+            "signal": [reading.signal for reading in readings],
+            "rule_id": [rule.rule_ids[0] for rule in rules],
+            "unit": [reading.unit for reading in readings],
+            "threshold": [reading.threshold for reading in readings],
+            "source": [reading.source for reading in readings],
+        }
+    )
 
 
 def reading(

@@ -18,6 +18,12 @@ _LABELS = {
     "open_renewal": "open renewal's close date",
     "won_plus_term": "last won deal plus the assumed term",
 }
+READ: dict[str, tuple[str, ...]] = {
+    "account_dates": ("customer_id", "crm", "renewal_date", "contract_end_date", "notice_days"),
+    "opportunities": ("customer_id", "crm", "kind", "is_closed", "is_won", "close_date"),
+    "activities": ("customer_id", "kind", "outcome", "subject", "occurred_at", "is_ahead"),
+}
+"""The columns of ``Facts`` that renewals follow from."""
 
 
 def renewals(

@@ -38,7 +38,7 @@ def stakeholders_by_customer(
         ``left_on``, ``is_unreplaced``, ``left_count``.
     """
     present = contacts.filter(~pl.col("has_left").fill_null(False))
-    touched = _touched(present, activities, policy)
+    past = _past(activities, policy)
     everybody = pl.concat([contacts.select("customer_no"), plan_items.select("customer_no")]).unique()
     parts = [
         everybody,
@@ -46,36 +46,28 @@ def stakeholders_by_customer(
             contact_count=pl.len().cast(pl.Int64), has_departures=pl.col("has_left").is_not_null().any()
         ),
         _roles(present),
-        _answers(touched, as_of, policy),
+        _answers(present, past),
+        _engaged_people(present, past, as_of, policy),
         _plan_sponsors(plan_items),
         _departures(contacts, as_of, policy),
     ]
     return joined_by_number(parts)
 
 
-def _touched(present: pl.LazyFrame, activities: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
-    """One row per contact who is still there and of whom a past activity is known: when it took part, and when we
-    asked.
-    """
-    past = activities.filter(~pl.col("is_ahead") & pl.col("contact_crm_id").is_not_null()).select(
-        "occurred_at", activity_crm="crm", crm_id="contact_crm_id", is_engaged=engaged(policy), is_outreach=outreach()
-    )
-    people = present.select(
-        "crm", "crm_id", "customer_no", "name", "email", is_sponsor=_SPONSOR, is_champion=_CHAMPION
-    ).with_row_index("contact_no")
+def _past(activities: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+    """Past activities with a contact that took part or was asked to."""
+    known = activities.filter(~pl.col("is_ahead") & pl.col("contact_crm_id").is_not_null())
+    kinds = known.select("crm", "contact_crm_id", "occurred_at", is_engaged=engaged(policy), is_outreach=outreach())
+    return kinds.filter(pl.col("is_engaged") | pl.col("is_outreach"))
+
+
+def _met(people: pl.LazyFrame, past: pl.LazyFrame) -> pl.LazyFrame:
+    """Past activities beside the contact who was part of each."""
     # By the id alone and then by CRM: one text finds its match in half the time of a pair.
-    met = past.join(people.select("crm", "crm_id", "contact_no"), on="crm_id")
-    when = pl.col("occurred_at")
-    dates = (
-        met.filter(pl.col("crm") == pl.col("activity_crm"))
-        .group_by("contact_no")
-        .agg(
-            engaged_at=when.filter("is_engaged").max(),
-            outreach_at=when.filter("is_outreach").max(),
-            first_outreach_at=when.filter("is_outreach").min(),
-        )
+    joined = past.select(pl.exclude("crm"), activity_crm="crm").join(
+        people, left_on="contact_crm_id", right_on="crm_id"
     )
-    return people.join(dates, on="contact_no")
+    return joined.filter(pl.col("crm") == pl.col("activity_crm")).rename({"contact_crm_id": "crm_id"})
 
 
 def _roles(present: pl.LazyFrame) -> pl.LazyFrame:
@@ -87,36 +79,41 @@ def _roles(present: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _answers(touched: pl.LazyFrame, as_of: date, policy: Policy) -> pl.LazyFrame:
-    """When sponsors and champions answered, and who takes part of late: in one grouping, so that the activities are
-    read once.
-    """
+def _answers(present: pl.LazyFrame, past: pl.LazyFrame) -> pl.LazyFrame:
+    """When sponsors and champions were engaged and reached out to."""
+    keyed = present.filter(_SPONSOR | _CHAMPION)
+    people = keyed.select("crm", "crm_id", "customer_no", is_sponsor=_SPONSOR, is_champion=_CHAMPION)
+    when, is_champion = pl.col("occurred_at"), pl.col("is_champion")
+    asked = when.filter(pl.col("is_outreach") & is_champion)
+    return (
+        _met(people, past)
+        .group_by("customer_no")
+        .agg(
+            sponsor_engaged_at=when.filter(pl.col("is_engaged") & pl.col("is_sponsor")).max(),
+            champion_engaged_at=when.filter(pl.col("is_engaged") & is_champion).max(),
+            champion_outreach_at=asked.max(),
+            champion_first_outreach_at=asked.min(),
+        )
+    )
+
+
+def _engaged_people(present: pl.LazyFrame, past: pl.LazyFrame, as_of: date, policy: Policy) -> pl.LazyFrame:
+    """Who takes part of late."""
     start = pl.lit(known_until(as_of) - timedelta(days=policy.signals.single_threaded.window_days))
-    is_recent = (pl.col("engaged_at") >= start).fill_null(False)
+    recent = past.filter(pl.col("is_engaged") & (pl.col("occurred_at") >= start))
+    lately = recent.group_by("crm", "contact_crm_id").agg(pl.col("occurred_at").max())
+    met = _met(present.select("crm", "crm_id", "customer_no", "name", "email"), lately)
     person = pl.coalesce(pl.col("email").str.to_lowercase(), "crm_id")
-    marked = touched.select(
-        "customer_no",
-        "engaged_at",
-        "outreach_at",
-        "first_outreach_at",
-        "is_sponsor",
-        "is_champion",
-        is_recent=is_recent,
-        person=pl.when(is_recent).then(person),
-        recent_id=pl.when(is_recent).then("crm_id"),
-        recent_name=pl.when(is_recent).then("name"),
+    return (
+        met.with_columns(person=person)
+        .group_by("customer_no")
+        .agg(
+            engaged_people=pl.col("person").n_unique().cast(pl.Int64),
+            engaged_contact=pl.col("crm_id").min(),
+            engaged_name=pl.col("name").sort_by("crm_id").first(),
+            last_person_engaged_at=pl.col("occurred_at").max(),
+        )
     )
-    summed = marked.group_by("customer_no").agg(
-        sponsor_engaged_at=pl.col("engaged_at").filter("is_sponsor").max(),
-        champion_engaged_at=pl.col("engaged_at").filter("is_champion").max(),
-        champion_outreach_at=pl.col("outreach_at").filter("is_champion").max(),
-        champion_first_outreach_at=pl.col("first_outreach_at").filter("is_champion").min(),
-        people=(pl.col("person").n_unique() - pl.col("person").is_null().any()).cast(pl.Int64),
-        engaged_contact=pl.col("recent_id").min(),
-        engaged_name=pl.col("recent_name").sort_by("recent_id", nulls_last=True).first(),
-        last_person_engaged_at=pl.col("engaged_at").filter("is_recent").max(),
-    )
-    return summed.with_columns(engaged_people=pl.when(pl.col("people") > 0).then("people")).drop("people")
 
 
 def _plan_sponsors(plan_items: pl.LazyFrame) -> pl.LazyFrame:

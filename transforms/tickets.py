@@ -13,15 +13,16 @@ from models.policy.pack import Policy
 from transforms.days import (
     HISTORY_WEEKS,
     LONG_HISTORY_WEEKS,
+    Counts,
+    by_number,
     first_bad_week,
     iso,
-    joined_by_number,
     since,
     span,
-    week_cells,
+    spans,
     week_number,
     week_of,
-    weekly,
+    week_sums,
 )
 from transforms.readings import Reading, reading
 from transforms.text import said
@@ -29,47 +30,43 @@ from transforms.text import said
 _HUNDREDTHS = 100  # ratings are summed as whole hundredths of a percent: exact in any order
 
 
-def tickets_by_customer(tickets: pl.LazyFrame, surveys: pl.LazyFrame, *, as_of: date, policy: Policy) -> pl.LazyFrame:
-    """Sum up tickets and ratings, one row per customer that has any.
+def tickets_by_customer(
+    tickets: pl.DataFrame, surveys: pl.DataFrame, *, count: int, as_of: date, policy: Policy
+) -> pl.DataFrame:
+    """Sum up tickets and ratings, one row per customer.
 
     Args:
         tickets: ``Facts.tickets``.
         surveys: ``Facts.surveys``; CSAT answers count beside the tickets' own ratings.
+        count: How many customers there are.
         as_of: Weeks are counted back from its week.
         policy: Reads the priorities that put a customer at risk.
 
     Returns:
-        ``customer_no``; ``opened_N`` (tickets opened N weeks back); ``rating_sum_N`` (hundredths of a percent),
-        ``rated_N``; ``escalated`` and ``pressing`` (date and id of the oldest such ticket still open);
-        ``last_ticket_at``, ``last_rating_at``.
+        A row per ``customer_no`` in that order, and one more for nobody: ``opened`` (tickets), ``rating_sum``
+        (hundredths of a percent) and ``rated`` for ``span``; ``escalated`` and ``pressing`` (date and id of the oldest
+        such ticket still open); ``last_ticket_at``, ``last_rating_at``.
     """
-    volume = tickets.select("customer_no", "opened_at", lag=_lag(pl.col("opened_at"), as_of))
-    ratings = _ratings(tickets, surveys).with_columns(lag=_lag(pl.col("rated_at"), as_of))
-    everybody = pl.concat([volume.select("customer_no"), ratings.select("customer_no")]).unique()
-    parts = [
-        everybody,
-        _volume(volume),
-        _rating_sums(ratings, policy.signals.ticket_sentiment.weeks + LONG_HISTORY_WEEKS - 1),
-        _open_tickets(tickets, policy),
-    ]
-    return joined_by_number(parts)
+    volume = tickets.select("customer_no", "opened_at", lag=_lag(pl.col("opened_at"), as_of), one=1)
+    ratings = _ratings(tickets.lazy(), surveys.lazy()).with_columns(lag=_lag(pl.col("rated_at"), as_of), one=1)
+    rated, rated_weeks = ratings.collect(), policy.signals.ticket_sentiment.weeks + LONG_HISTORY_WEEKS - 1
 
+    def summed(rows: pl.DataFrame, values: str, weeks: int) -> Counts:
+        return week_sums(rows["customer_no"], rows["lag"], rows[values], weeks=weeks, count=count)
 
-def _volume(opened: pl.LazyFrame) -> pl.LazyFrame:
-    cells = week_cells(opened, opened=pl.len().cast(pl.Int64), last_ticket_at=pl.col("opened_at").max())
-    return cells.group_by("customer_no").agg(*weekly("opened"), pl.col("last_ticket_at").max())
-
-
-def _rating_sums(ratings: pl.LazyFrame, weeks: int) -> pl.LazyFrame:
-    cells = week_cells(
-        ratings,
-        rating_sum=pl.col("hundredths").sum(),
-        rated=pl.len().cast(pl.Int64),
-        last_rating_at=pl.col("rated_at").max(),
+    weeks = (
+        spans("opened", summed(volume, "one", HISTORY_WEEKS))
+        | spans("rating_sum", summed(rated, "hundredths", rated_weeks))
+        | spans("rated", summed(rated, "one", rated_weeks))
     )
-    return cells.group_by("customer_no").agg(
-        *weekly("rating_sum", weeks), *weekly("rated", weeks), pl.col("last_rating_at").max()
+    parts = pl.collect_all(
+        [
+            volume.lazy().group_by("customer_no").agg(last_ticket_at=pl.col("opened_at").max()),
+            rated.lazy().group_by("customer_no").agg(last_rating_at=pl.col("rated_at").max()),
+            _open_tickets(tickets.lazy(), policy),
+        ]
     )
+    return pl.concat([pl.DataFrame(weeks), *[by_number(part, count) for part in parts]], how="horizontal")
 
 
 def _lag(instant: pl.Expr, as_of: date) -> pl.Expr:

@@ -6,80 +6,100 @@ feed that is a few days late, or was loaded for a few accounts only, looks like 
 
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from models.policy.pack import Policy
-from models.policy.signal_rules import FeatureBreadth
+from models.policy.signal_rules import FeatureBreadth, LoginFrequency
 from transforms.days import (
     HISTORY_WEEKS,
     LONG_HISTORY_WEEKS,
+    OLDEST_LAG,
+    by_number,
     days_since,
     first_bad_week,
     iso,
     since,
     span,
+    spans,
     week_cells,
     week_end,
     week_label,
     week_of,
-    weekly,
+    week_sums,
 )
 from transforms.readings import Reading, reading
 from transforms.text import said
 
 LOGIN = "login"
 UNITS_SOURCE = "usage"
+_NONE = np.iinfo(np.int32).min
 _WEEK = pl.col("usage_week")
 
 
-def usage_by_customer(usage: pl.LazyFrame, feeds: pl.LazyFrame, *, policy: Policy) -> pl.LazyFrame:
-    """Sum up usage, one row per customer that has any.
+def usage_by_customer(usage: pl.DataFrame, feeds: pl.DataFrame, *, count: int, policy: Policy) -> pl.DataFrame:
+    """Sum up usage, one row per customer.
 
     Args:
-        usage: ``Facts.usage``.
+        usage: ``Facts.usage``: ``customer_no``, ``usage_date``, ``feature``, ``event_count``.
         feeds: ``Facts.feeds``.
+        count: How many customers there are.
         policy: Reads the breadth window and the core features.
 
     Returns:
-        ``customer_no``; ``usage_N``, ``logins_N`` (events N full weeks back); ``features`` (used in the window that
-        ends now) and, where they are too few, ``features_N`` (in the one that ended N weeks back);
+        A row per ``customer_no`` in that order, and one more for nobody: ``usage``, ``used`` (weeks with any) and
+        ``logins`` for ``span``; ``features`` (used in the window that ends now) and, where they are too few,
+        ``features_N`` (in the one that ended N weeks back);
         ``first_usage_lag``, ``first_login_lag``, ``good_login_lag`` (weeks back of the first use, of the first login,
         of the last week with enough logins); ``last_usage_date``, ``last_login_date``.
     """
-    lag = _WEEK - week_of(pl.col("usage_date"))
-    rows = usage.join(feeds.select(usage_week()), how="cross")
-    lagged = rows.select("customer_no", "usage_date", "feature", "event_count", lag=lag)
-    is_login = (pl.col("feature") == LOGIN) & (pl.col("event_count") > 0)
-    day = pl.col("usage_date")
-    cells = week_cells(
-        lagged,
-        usage=pl.col("event_count").sum(),
-        logins=pl.when(is_login).then("event_count").otherwise(0).sum(),
-        usage_date=day.max(),
-        login_date=pl.when(is_login).then(day).max(),
+    newest = feeds.select(usage_week()).item()
+    lag = pl.lit(newest, dtype=pl.Int32) - week_of(pl.col("usage_date"))
+    rows = usage.with_columns(lag=lag.clip(-1, OLDEST_LAG))
+    events = week_sums(rows["customer_no"], rows["lag"], rows["event_count"], weeks=HISTORY_WEEKS, count=count)
+    weeks = spans("usage", events) | spans("used", (events > 0).astype(np.int64))
+    return pl.concat(
+        [
+            pl.DataFrame(weeks),
+            _reach(rows, count, "usage"),
+            _logins(rows, policy.signals.login_frequency, count),
+            _features(rows, policy.signals.feature_breadth, count),
+        ],
+        how="horizontal",
     )
-    is_enough = (pl.col("lag") >= 0) & (pl.col("logins") >= policy.signals.login_frequency.min_per_week)
-    sums = cells.group_by("customer_no").agg(
-        *weekly("usage"),
-        *weekly("logins", policy.signals.login_frequency.silent_weeks),
-        first_usage_lag=pl.col("lag").max(),
-        first_login_lag=pl.col("lag").filter(pl.col("logins") > 0).max(),
-        good_login_lag=pl.col("lag").filter(is_enough).min(),
-        last_usage_date=pl.col("usage_date").max(),
-        last_login_date=pl.col("login_date").max(),
-    )
-    return sums.join(_features(lagged, rule=policy.signals.feature_breadth), on="customer_no", how="left")
 
 
-def _features(lagged: pl.LazyFrame, *, rule: FeatureBreadth) -> pl.LazyFrame:
+def _reach(rows: pl.DataFrame, count: int, name: str) -> pl.DataFrame:
+    """The oldest week and the newest day of any row of each customer; null for those without rows."""
+    number = rows["customer_no"].to_numpy()
+    lags, days = np.full((2, count + 1), _NONE, dtype=np.int32)
+    np.maximum.at(lags, number, rows["lag"].to_numpy())
+    np.maximum.at(days, number, rows["usage_date"].to_physical().to_numpy())
+    found = pl.DataFrame({f"first_{name}_lag": lags, f"last_{name}_date": days})
+    known = found.with_columns(pl.when(pl.all() != _NONE).then(pl.all()))
+    return known.with_columns(pl.col(f"last_{name}_date").cast(pl.Date))
+
+
+def _logins(rows: pl.DataFrame, rule: LoginFrequency, count: int) -> pl.DataFrame:
+    logins = rows.filter((pl.col("feature") == LOGIN) & (pl.col("event_count") > 0))
+    sums = week_sums(logins["customer_no"], logins["lag"], logins["event_count"], weeks=rule.silent_weeks, count=count)
+    cells = week_cells(logins.lazy(), logins=pl.col("event_count").sum())
+    enough = cells.filter((pl.col("lag") >= 0) & (pl.col("logins") >= rule.min_per_week))
+    good = enough.group_by("customer_no").agg(good_login_lag=pl.col("lag").min())
+    parts = [pl.DataFrame(spans("logins", sums)), _reach(logins, count, "login"), by_number(good.collect(), count)]
+    return pl.concat(parts, how="horizontal")
+
+
+def _features(rows: pl.DataFrame, rule: FeatureBreadth, count: int) -> pl.DataFrame:
     """Features used in the weeks up to the newest one; and up to each past week, for customers with too few of them."""
-    in_reach = pl.col("lag").is_between(0, LONG_HISTORY_WEEKS - 1) & (pl.col("event_count") > 0)
-    used = lagged.filter(in_reach & ~pl.col("feature").is_in(list(rule.core_features)))
-    recent = used.filter(pl.col("lag") < rule.weeks).select("customer_no", "feature").unique()
-    counted = recent.group_by("customer_no").agg(features=pl.len().cast(pl.Int64))
-    broad = counted.filter(pl.col("features") >= rule.healthy_min)
-    past = _past_features(used.join(broad, on="customer_no", how="anti"), rule.weeks)
-    return counted.join(past, on="customer_no", how="full", coalesce=True)
+    is_used = (pl.col("event_count") > 0) & ~pl.col("feature").is_in(list(rule.core_features))
+    recent = rows.filter(pl.col("lag").is_between(0, rule.weeks - 1)).lazy().filter(is_used)
+    each = recent.select("customer_no", "feature").unique()
+    counted = by_number(each.group_by("customer_no").agg(features=pl.len().cast(pl.Int64)).collect(), count)
+    is_few = counted["features"].fill_null(0) < rule.healthy_min
+    few = rows.filter(is_few.gather(rows["customer_no"]) & rows["lag"].is_between(0, LONG_HISTORY_WEEKS - 1))
+    past = _past_features(few.lazy().filter(is_used), rule.weeks).collect()
+    return pl.concat([counted, by_number(past, count)], how="horizontal")
 
 
 def _past_features(used: pl.LazyFrame, weeks: int) -> pl.LazyFrame:
@@ -133,7 +153,7 @@ def _login_frequency(as_of: date, policy: Policy) -> Reading:
         threshold=f"at risk after {rule.weeks} weeks in a row below {rule.min_per_week} logins, "
         f"critical after {rule.silent_weeks} weeks without any",
         source=UNITS_SOURCE,
-        value=pl.col("logins_0"),
+        value=span("logins", 0, 1),
         unknown=[*_no_usage(as_of, policy), (pl.col("last_login_date").is_null(), "no login rows")],
         critical=is_silent,
         at_risk=is_few,
@@ -203,8 +223,7 @@ def _usage_drop(as_of: date, policy: Policy) -> Reading:
 
 def _was_used(first: int, length: int, at_least: int) -> pl.Expr:
     """Whether enough of the weeks saw any use, so that a comparison means something."""
-    used = [(pl.col(f"usage_{week}") > 0).cast(pl.Int32) for week in range(first, first + length)]
-    return pl.sum_horizontal(used) >= at_least
+    return span("used", first, length) >= at_least
 
 
 def _usage_below_baseline(as_of: date, policy: Policy) -> Reading:
@@ -213,7 +232,7 @@ def _usage_below_baseline(as_of: date, policy: Policy) -> Reading:
 
     def below(lag: int) -> pl.Expr:
         normal = span("usage", lag + rule.weeks, base)
-        each = [pl.col(f"usage_{lag + week}") * base * 100 < normal * rule.threshold_pct for week in range(rule.weeks)]
+        each = [span("usage", lag + week, 1) * base * 100 < normal * rule.threshold_pct for week in range(rule.weeks)]
         return _was_used(lag + rule.weeks, base, rule.min_baseline_weeks) & pl.all_horizontal(each)
 
     start = first_bad_week([below(lag) for lag in range(HISTORY_WEEKS - rule.weeks - base + 1)], _WEEK)

@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from integrations.sandbox import salesforce_batches as batches
@@ -29,10 +30,11 @@ from integrations.sandbox import salesforce_replication as replication
 from integrations.sandbox.salesforce_auth import ORG_ID, Credentials
 from integrations.sandbox.salesforce_bin import prepare_bin
 from integrations.sandbox.salesforce_calls import Call, Reply
+from integrations.sandbox.salesforce_columns import columns
 from integrations.sandbox.salesforce_composite import Composite, Resource
 from integrations.sandbox.salesforce_describe import described, summary
 from integrations.sandbox.salesforce_errors import SalesforceError, not_found
-from integrations.sandbox.salesforce_gate import Gate
+from integrations.sandbox.salesforce_gate import Gate, SingleSlash
 from integrations.sandbox.salesforce_ids import normal_id
 from integrations.sandbox.salesforce_limits import limits
 from integrations.sandbox.salesforce_merges import merge_accounts
@@ -121,6 +123,9 @@ class Org:
         if not soql:
             raise SalesforceError("MALFORMED_QUERY", "unexpected token: <EOF>")
         size = _batch_size(call)
+        if call.query.get("columns", "false").lower() == "true":
+            self.queries.first(soql, version=call.version, sees_all=sees_all, batch_size=SMALLEST_PAGE)
+            return Reply(columns(soql))
         return _page(self.queries.first(soql, version=call.version, sees_all=sees_all, batch_size=size))
 
     # -- one record ---------------------------------------------------------------------------------------------------
@@ -299,7 +304,7 @@ def create_app(state: State, credentials: Credentials) -> Starlette:
     for path in dict.fromkeys(path for _, path, _, _ in _TABLE):
         routes += _refusals(path, gate)
     routes.append(Route("/{path:path}", gate.endpoint(_READ, _unknown), methods=list(_METHODS)))
-    app = Starlette(routes=routes)
+    app = Starlette(routes=routes, middleware=[Middleware(SingleSlash)])
     app.router.redirect_slashes = False
     return app
 

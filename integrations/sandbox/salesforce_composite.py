@@ -42,7 +42,7 @@ class Resource:
 
     def parts(self, method: str, path: str) -> Mapping[str, str] | None:
         """The parts of a path that it serves, by name; None if it does not."""
-        found = self._pattern.match(path) if method == self.method else None
+        found = self._pattern.match(path.removesuffix("/")) if method == self.method else None
         return found.groupdict() if found else None
 
 

@@ -1,6 +1,7 @@
 """Around every resource of the org: token, version, error bodies, compression, usage header, request log."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from integrations.sandbox.salesforce_auth import Credentials
 from integrations.sandbox.salesforce_calls import Call, Reply, answer_of
@@ -25,7 +27,21 @@ _LONGEST_ADDRESS = 16_384
 _TOO_LONG = "<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>"
 _WITHOUT_BODY = frozenset({204, 304})
 
+_SLASHES = re.compile(r"^/{2,}")
+
 Endpoint = Callable[[Request], Any]
+
+
+class SingleSlash:
+    """Takes the doubled slash off the front of a path: what clients make of an instance URL that ends in one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("//"):
+            scope = {**scope, "path": _SLASHES.sub("/", scope["path"])}
+        await self.app(scope, receive, send)
 
 
 class Counted(Protocol):

@@ -26,6 +26,8 @@ from integrations.sandbox.soql_values import wire_instant
 
 MOST_IDS = 200
 
+_REQUESTS = frozenset({"request", "mergeRequests"})  # the WSDL says the first, jsforce the second
+
 _XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 _ENVELOPE = (
@@ -85,7 +87,7 @@ class Soap:
     # -- operations ---------------------------------------------------------------------------------------------------
 
     def _merged(self, arguments: ElementTree.Element) -> list[dict[str, Any]]:
-        return [self._one_merge(each) for each in arguments if _plain(each.tag) == "request"]
+        return [self._one_merge(each) for each in arguments if _plain(each.tag) in _REQUESTS]
 
     def _one_merge(self, request: ElementTree.Element) -> dict[str, Any]:
         master = next((each for each in request if _plain(each.tag) == "masterRecord"), ElementTree.Element("none"))

@@ -152,7 +152,9 @@ class OAuth:
             said = jwt.decode(call["assertion"], options={"verify_signature": False})
             if said.get("iss") != self.credentials.consumer_key:
                 raise OAuthError("invalid_client_id", "client identifier invalid")
-            said = self.credentials.verified_claims(call["assertion"], [*_LOGIN_HOSTS, call.own_url])
+            said = self.credentials.verified_claims(
+                call["assertion"], [*_LOGIN_HOSTS, call.own_url, call.own_url + "/"]
+            )
         except jwt.InvalidAudienceError:
             raise OAuthError("invalid_grant", "Audience validation failed") from None
         except jwt.ExpiredSignatureError:

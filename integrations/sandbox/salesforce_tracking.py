@@ -83,6 +83,8 @@ def _changes(state: State, field: Field, before: Row, after: Row) -> list[_Chang
         return [(name, "Text", _name_of(state, old), _name_of(state, new)), (name, "EntityId", old, new)]
     if field.is_long_text:
         return [(name, "Text", None, None)]
+    if field.type == "int":  # where any type may stand, whole numbers are booleans
+        old, new = (None if each is None else float(each) for each in (old, new))
     return [(name, _DATA_TYPES.get(field.type, "Text"), old, new)]
 
 

@@ -70,6 +70,19 @@ def test_a_lookup_tells_names_and_ids(raw: Raw) -> None:
     ]
 
 
+def test_values_keep_their_types(raw: Raw) -> None:
+    account = created(raw, "Account", Name="Typed")
+    contact = created(raw, "Contact", LastName="Typed", AccountId=account)
+    changed(raw, "Contact", contact, Left_Company__c=True)
+    assert told(raw, "ContactHistory", "ContactId", contact)[1:] == [("Left_Company__c", "Boolean", False, True)]
+    contract = created(raw, "Contract", AccountId=account, StartDate="2026-01-01", ContractTerm=12)
+    changed(raw, "Contract", contract, ContractTerm=24)
+    assert told(raw, "ContractHistory", "ContractId", contract)[1:] == [
+        ("ContractTerm", "Double", 12.0, 24.0),
+        ("EndDate", "DateOnly", "2026-12-31", "2027-12-31"),
+    ]
+
+
 def test_opportunities_keep_fields_and_snapshots_and_custom_objects_their_parent(raw: Raw) -> None:
     account = created(raw, "Account", Name="Deals")
     deal = {"AccountId": account, "Name": "Deal", "StageName": "Prospecting", "CloseDate": "2027-01-31"}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from integrations.sandbox.salesforce_errors import SalesforceError
 from integrations.sandbox.salesforce_objects import OBJECTS
 from integrations.sandbox.salesforce_schema import SObject
-from integrations.sandbox.salesforce_store import set_columns, stamps
+from integrations.sandbox.salesforce_store import keep_numbers_used, set_columns, stamps
 from integrations.sandbox.salesforce_tracking import histories, set_deleted
 from integrations.sandbox.soql_sql import stored
 from integrations.sandbox.state import State, WriteAction, quoted
@@ -91,6 +91,8 @@ class RecycleBin:
 
     def _forget(self, entity: SObject, record_id: str) -> None:
         for history, by in histories(entity):
+            keep_numbers_used(self.state, history)
             self.state.execute(f"DELETE FROM {stored(history)} WHERE {quoted(by)} = ?", (record_id,))  # noqa: S608
+        keep_numbers_used(self.state, entity)
         self.state.execute(f'DELETE FROM {stored(entity)} WHERE "Id" = ?', (record_id,))  # noqa: S608
         self.state.execute("DELETE FROM salesforce_bin WHERE id = ?", (record_id,))

@@ -77,8 +77,21 @@ def load(state: State, object_name: str, rows: Sequence[Mapping[str, Any]]) -> l
 
 
 def next_row(state: State, entity: SObject) -> int:
-    """The number of the next record of an object; ids and automatic numbers follow from it."""
-    return int(state.query(f"SELECT COALESCE(MAX(_row), 0) + 1 FROM {stored(entity)}")[0][0])  # noqa: S608
+    """The number of the next record of an object; ids and automatic numbers follow from it, and none comes twice."""
+    sql = (
+        f"SELECT 1 + MAX(COALESCE((SELECT MAX(_row) FROM {stored(entity)}), 0), "  # noqa: S608 - from the schema
+        "COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?), 0))"
+    )
+    return int(state.query(sql, (_used_rows(entity),))[0][0])
+
+
+def keep_numbers_used(state: State, entity: SObject) -> None:
+    """Remember the highest number so far, before records are deleted for good: no id is ever given again."""
+    state.meta_set(_used_rows(entity), str(next_row(state, entity) - 1))
+
+
+def _used_rows(entity: SObject) -> str:
+    return f"salesforce_used_rows:{entity.name}"
 
 
 def new_id(entity: SObject, number: int) -> str:

@@ -144,6 +144,7 @@ def test_an_emptied_bin_leaves_nothing(raw: Raw) -> None:
     soql = f"SELECT Id FROM Account WHERE Id = '{account}'"  # noqa: S608
     assert raw.query(soql, everything=True)["totalSize"] == 0
     assert raw.query(f"SELECT Id FROM AccountHistory WHERE AccountId = '{account}'", everything=True)["totalSize"] == 0  # noqa: S608
+    assert created(raw, "Account", Name="After") != account
 
 
 def test_a_key_that_was_taken_meanwhile_stays_deleted(raw: Raw) -> None:

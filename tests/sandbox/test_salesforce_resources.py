@@ -59,7 +59,8 @@ FIELD_KEYS = """
 """
 OBJECT_KEYS = """
     actionOverrides activateable associateEntityType associateParentEntity childRelationships compactLayoutable
-    createable custom customSetting dataTranslationEnabled deepCloneable defaultImplementation deletable deprecatedAndHidden
+    createable custom customSetting dataTranslationEnabled deepCloneable defaultImplementation deletable
+    deprecatedAndHidden
     extendedBy extendsInterfaces feedEnabled fields hasSubtypes implementedBy implementsInterfaces isInterface isSubtype
     keyPrefix label labelPlural layoutable listviewable lookupLayoutable mergeable mruEnabled name namedLayoutInfos
     networkScopeFieldName queryable recordTypeInfos replicateable retrieveable searchLayoutable searchable

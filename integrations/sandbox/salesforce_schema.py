@@ -10,7 +10,7 @@ API_VERSION = "66.0"
 API_VERSIONS = tuple(f"{number}.0" for number in range(31, 69))
 RETIRED_VERSIONS = frozenset(f"{number}.0" for number in range(7, 31))
 
-TEXT_TYPES = frozenset({"string", "textarea", "picklist", "email", "phone", "url", "combobox", "multipicklist"})
+TEXT_TYPES = frozenset({"string", "textarea", "picklist", "multipicklist", "email", "phone", "url", "combobox"})
 NUMBER_TYPES = frozenset({"double", "currency", "percent", "int"})
 
 _SQLITE_TYPES = {

@@ -4,8 +4,8 @@ No public recording confirms these: that an unknown field refuses a whole collec
 upsert of one key in a call is refused by itself; that a key is free again once its record is in the recycle bin; that
 deleting an account takes its cases along; the words of ``INVALID_EMAIL_ADDRESS`` and of a missing ``attributes.type``.
 
-Not here: Bulk API, composite batches, graphs and trees, metadata and tooling, search, history objects, currencies,
-person accounts.
+Bulk API 2.0 is in ``salesforce_bulk``. Not here: Bulk API 1.0, composite batches, graphs and trees, metadata and
+tooling, search, history objects, currencies, person accounts.
 Text compares without regard to case for ASCII letters only.
 """
 
@@ -25,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from integrations.sandbox import salesforce_bulk
 from integrations.sandbox import salesforce_collections as collections
 from integrations.sandbox.salesforce_auth import ORG_ID, Credentials, basic_pair
 from integrations.sandbox.salesforce_calls import Call, Reply, answer_of
@@ -229,6 +230,7 @@ def create_app(state: State, credentials: Credentials) -> Starlette:
         endpoint = gate.endpoint(kind, act)
         ways = [_DATA + path] if "{value" in path else [_DATA + path, _DATA + path + "/"]
         routes += [Route(way, endpoint, methods=[method]) for way in ways]
+    routes += salesforce_bulk.routes(state, credentials, gate.counted)
     every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     routes.append(Route("/{path:path}", gate.endpoint(_READ, _unknown), methods=every_method))
     app = Starlette(routes=routes)
@@ -251,14 +253,18 @@ class _Gate:
                 body = gzip.decompress(body)
             is_too_long = len(request.url.path) + len(request.url.query) > _LONGEST_ADDRESS
             reply = Reply(status=414) if is_too_long else self._answered(request, body, act)
-            self.org.used_requests += 1
+            usage = self.counted()
             self.org.state.log_request(
                 CRM, request.method, request.url.path, reply.status, kind=reply.kind or kind, records=reply.records
             )
-            usage = {"Sforce-Limit-Info": f"api-usage={self.org.used_requests}/{DAILY_REQUESTS}"}
             return _response(request, reply, usage)
 
         return answer
+
+    def counted(self) -> dict[str, str]:
+        """Count one more request; the header that says how many of the day's are used."""
+        self.org.used_requests += 1
+        return {"Sforce-Limit-Info": f"api-usage={self.org.used_requests}/{DAILY_REQUESTS}"}
 
     def open_to_all(self, act: _Act) -> Callable[[Request], Any]:
         """The Starlette endpoint of a resource that wants no token."""

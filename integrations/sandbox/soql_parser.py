@@ -113,6 +113,7 @@ class Query:
     order_by: tuple[Order, ...]
     limit: int | None
     offset: int
+    all_rows: bool = False
 
 
 def complaint(text: str, at: int, message: str) -> str:

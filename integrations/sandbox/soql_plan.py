@@ -1,6 +1,6 @@
 """A checked SOQL query as the SQL that finds its rows and the SQL that renders them as JSON records."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,16 +145,26 @@ def _own_shape(scope: Scope) -> Shape:
 def _shape(query: Query, scope: Scope) -> tuple[Shape, int]:
     """The shape of the records, and how many custom long texts they show: two make the pages smaller."""
     shape = _own_shape(scope)
-    seen: set[tuple[str, ...]] = set()
     long_texts = 0
+    for resolved in selected(query, scope):
+        long_texts += resolved.field.is_long_text and resolved.field.is_custom
+        shape.add(resolved, scope)
+    return shape, long_texts
+
+
+def selected(query: Query, scope: Scope) -> Iterator[Resolved]:
+    """The fields that a query selects, in order.
+
+    Raises:
+        SalesforceError: One does not exist or is selected twice.
+    """
+    seen: set[tuple[str, ...]] = set()
     for path in _paths(query, scope):
         resolved = scope.resolve(path)
         if resolved.names in seen:
             raise scope.fail("INVALID_FIELD", path.at, f"duplicate field selected: {'.'.join(path.parts)}")
         seen.add(resolved.names)
-        long_texts += resolved.field.is_long_text and resolved.field.is_custom
-        shape.add(resolved, scope)
-    return shape, long_texts
+        yield resolved
 
 
 def _paths(query: Query, scope: Scope) -> Iterable[Path]:

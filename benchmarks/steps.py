@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from benchmarks.bulk_steps import bulk, bulk_raw, contacts
 from benchmarks.measuring import cpu_s, measured, peak_mib
 from benchmarks.recording import recorded, replayed
 from flows import runtime, settings
@@ -124,6 +125,7 @@ def _as_parquet(folder: Path, customers: pl.DataFrame, facts: Facts) -> dict[str
 
 
 STEPS: dict[str, Callable[..., dict[str, Any]]] = {"make": make, "pull": pull, "raw": raw, "run": run, "assess": assess}
+STEPS |= {"contacts": contacts, "bulk": bulk, "bulk_raw": bulk_raw}
 
 if __name__ == "__main__":
     step, where, arguments = sys.argv[1:]

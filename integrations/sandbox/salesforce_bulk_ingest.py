@@ -160,7 +160,7 @@ class IngestJobs:
         wrong: WrongCsvError | None = None
         try:
             for row in islice(rows, SLICE):
-                failed += not self._written(job, entity, dict(zip(header, row, strict=True)), row, count, seen)
+                failed += not self._written(job, entity, dict(zip(header, row, strict=True)), count, seen)
                 count += 1
         except WrongCsvError as error:
             wrong = error
@@ -174,9 +174,7 @@ class IngestJobs:
             return self.jobs.changed(told, state="Failed", error=str(wrong))
         return told
 
-    def _written(
-        self, job: Job, entity: SObject, record: Mapping[str, str], row: list[str], number: int, seen: set[str]
-    ) -> bool:
+    def _written(self, job: Job, entity: SObject, record: Mapping[str, str], number: int, seen: set[str]) -> bool:
         """Write one record and note what became of it."""
         try:
             body = _body(entity, record)
@@ -190,7 +188,7 @@ class IngestJobs:
             start = [result["id"], str(job.operation == "insert" or result.get("created", False)).lower()]
         else:
             start = [own, _row_error(result["errors"][0])]
-        line = self._line(job, [*start, *row]).decode()
+        line = self._line(job, [*start, *record.values()]).decode()
         values = (job.number, number, int(result["success"]), line)
         self.state.execute("INSERT INTO salesforce_bulk_outcomes VALUES (?, ?, ?, ?)", values)
         return bool(result["success"])

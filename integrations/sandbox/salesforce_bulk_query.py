@@ -133,7 +133,9 @@ class QueryJobs:
     def _write_lines(self, job: Job, end: int) -> None:
         columns, scope = self._columns(job)
         between = f" || '{DELIMITERS[job.delimiter]}' || "
-        line = between.join(f"""'"' || replace({_text_sql(each.field, each.sql)}, '"', '""') || '"'""" for each in columns)
+        line = between.join(
+            f"""'"' || replace({_text_sql(each.field, each.sql)}, '"', '""') || '"'""" for each in columns
+        )
         ending = "char(13, 10)" if job.line_ending == "CRLF" else "char(10)"
         self.state.execute(
             f"INSERT INTO salesforce_bulk_lines SELECT page.seq, {line} || {ending} "  # noqa: S608 - schema names
@@ -215,4 +217,5 @@ def _double_sql(sql: str) -> str:
     whole = f"{digits} || CASE WHEN {digits} LIKE '%.' THEN '0' ELSE '' END"
     exponent = f"CAST(substr({shown}, instr({shown}, 'e') + 1) AS INTEGER)"
     is_usual = f"{sql} = 0 OR abs({sql}) BETWEEN 0.001 AND 9999999.99999999"
-    return f"CASE WHEN {is_usual} THEN CAST({sql} AS TEXT) ELSE {whole} || 'E' || {exponent} END"
+    usual = f"WHEN {sql} IS NULL THEN NULL WHEN {is_usual} THEN CAST({sql} AS TEXT)"
+    return f"CASE {usual} ELSE {whole} || 'E' || {exponent} END"

@@ -42,10 +42,10 @@ class ResultPage:
 
 
 class QueryJobs:
-    """Answers query jobs from the state."""
+    """Answers query jobs from the state, by default ``page_records`` a page."""
 
-    def __init__(self, state: State) -> None:
-        self.state, self.jobs = state, Jobs(state)
+    def __init__(self, state: State, *, page_records: int = PAGE_RECORDS) -> None:
+        self.state, self.jobs, self.page_records = state, Jobs(state), page_records
         for table in _TABLES:
             state.execute(table)
 
@@ -101,7 +101,7 @@ class QueryJobs:
             SalesforceError: The job is not complete, or the locator is none.
         """
         start = self._start(job, locator)
-        end = min(job.total, start + (most or PAGE_RECORDS))
+        end = min(job.total, start + (most or self.page_records))
         following = _NO_LOCATOR if end >= job.total else _locator(end)
         return ResultPage(self._parts(job, start, end), end - start, following)
 
@@ -109,7 +109,7 @@ class QueryJobs:
         """Up to five addresses of result pages, and where to ask for the next ones."""
         start = self._start(job, locator)
         base = f"/services/data/v{job.version}/jobs/query/{job.id}"
-        starts = range(start, max(job.total, start + 1), PAGE_RECORDS)
+        starts = range(start, max(job.total, start + 1), self.page_records)
         pages = [{"resultUrl": f"{base}/results?locator={_locator(each)}"} for each in starts[:PAGES_AN_ANSWER]]
         told: dict[str, Any] = {"resultPages": pages, "done": len(starts) <= PAGES_AN_ANSWER}
         if not told["done"]:

@@ -14,9 +14,10 @@ from integrations.sandbox.salesforce_bulk_jobs import FINAL, Job, Jobs
 from integrations.sandbox.salesforce_errors import SalesforceError
 from integrations.sandbox.salesforce_objects import OBJECTS
 from integrations.sandbox.salesforce_schema import Field
-from integrations.sandbox.soql_parser import AllFields, Path, Query, parsed
+from integrations.sandbox.soql_parser import parsed
 from integrations.sandbox.soql_plan import planned, selected
 from integrations.sandbox.soql_sql import Resolved, Scope, object_named
+from integrations.sandbox.soql_tree import AllFields, Path, Query
 from integrations.sandbox.state import State
 
 PAGE_RECORDS = 50_000
@@ -124,7 +125,7 @@ class QueryJobs:
         anywhere = Scope(OBJECTS["account"], soql, today, sees_all)
         entity = object_named(anywhere, query.source, query.source_at)
         _refuse_what_bulk_cannot(query)
-        return query, Scope(entity, soql, today, sees_all or query.all_rows, query.alias)
+        return query, Scope(entity, soql, today, sees_all, query.alias)
 
     def _columns(self, job: Job) -> tuple[list[Resolved], Scope]:
         query, scope = self._read(job.soql, sees_all=job.operation == "queryAll")
@@ -191,12 +192,15 @@ def _format(body: Mapping[str, Any]) -> tuple[str, str]:
 
 def _refuse_what_bulk_cannot(query: Query) -> None:
     """Bulk reads plain fields of an object and of its parents, nothing else."""
-    if query.offset or query.group_by:
-        word = "OFFSET" if query.offset else "GROUP BY"
-        raise SalesforceError("API_ERROR", f"{word} is not supported in Bulk Query")
-    if not all(isinstance(each, Path | AllFields) for each in query.fields):
-        message = "Aggregate functions, TYPEOF and nested queries are not supported in Bulk Query"
-        raise SalesforceError("API_ERROR", message)
+    if any(isinstance(each, Query) for each in query.fields):
+        message = "Aggregate Relationships not supported in Bulk Query with CSV content type"
+    elif query.offset or query.is_aggregate:
+        message = f"{'OFFSET' if query.offset else 'Aggregates and GROUP BY'} not supported in Bulk Query"
+    elif not all(isinstance(each, Path | AllFields) for each in query.fields):
+        message = "TYPEOF and functions not supported in Bulk Query"
+    else:
+        return
+    raise SalesforceError("API_ERROR", message)
 
 
 def _text_sql(field: Field, sql: str) -> str:

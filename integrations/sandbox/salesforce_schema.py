@@ -8,7 +8,7 @@ from typing import Any
 API_VERSION = "66.0"
 API_VERSIONS = tuple(f"{number}.0" for number in range(41, 69))
 
-TEXT_TYPES = frozenset({"string", "textarea", "picklist", "email", "phone", "url", "combobox"})
+TEXT_TYPES = frozenset({"string", "textarea", "picklist", "multipicklist", "email", "phone", "url", "combobox"})
 NUMBER_TYPES = frozenset({"double", "currency", "percent", "int"})
 
 _SQLITE_TYPES = {

@@ -28,8 +28,12 @@ AGAIN_LATER = frozenset(
 """Codes of a refusal that a later run, starting afresh, can overcome."""
 
 
+TOO_LARGE = frozenset({"OPERATION_TOO_LARGE", "QUERY_TIMEOUT", "REQUEST_RUNNING_TOO_LONG"})
+"""Codes of a refusal that the same query escapes when the org has more time for it."""
+
+
 class LargeQueryError(Exception):
-    """A query finds more records than its caller wants to read a page at a time."""
+    """A query finds more records than its caller wants to read a page at a time, or than REST finds in its time."""
 
 
 class Org:
@@ -87,11 +91,12 @@ class Org:
         """Yield the records of ``query``, deleted and archived ones included, an answer at a time.
 
         Raises:
-            LargeQueryError: Before the first answer is yielded: it names more records than ``at_most``.
+            LargeQueryError: Before the first answer is yielded, if ``at_most`` is given: it names more records than
+                that, or the org gave up searching.
             CrmUnavailableError: The answers do not add up to the total that the org named, or the cursor expired.
             CrmRefusedError: The org refuses the query.
         """
-        page = self._page(f"{self.root}/queryAll", {"q": query})
+        page = self._page(f"{self.root}/queryAll", {"q": query}, is_first_of_many=at_most is not None)
         total, seen, visited = page["totalSize"], 0, set[str]()
         if at_most is not None and total > at_most:
             raise LargeQueryError
@@ -108,10 +113,12 @@ class Org:
         if seen != total:
             raise CrmUnavailableError(f"{CRM}: query: {seen} of {total} rows arrived; the window is incomplete")
 
-    def _page(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+    def _page(self, path: str, params: Mapping[str, str], *, is_first_of_many: bool = False) -> dict[str, Any]:
         request = Request("GET", path, is_repeatable=True, params=params)
         answer = self.wire.exchange(request, tolerated=frozenset({400}))
         if answer.status == 400:
+            if is_first_of_many and error_code(answer) in TOO_LARGE:
+                raise LargeQueryError
             error = CrmUnavailableError if error_code(answer) in AGAIN_LATER else CrmRefusedError
             raise error(f"{CRM}: query: HTTP 400 {described_error(answer)}")
         page: dict[str, Any] = decoded(answer, "query")

@@ -43,7 +43,8 @@ def _read(org: Org, reading: Reading, query: str) -> Iterator[tuple[int, Page]]:
     """Pages of a query with the number of records in each.
 
     REST's first answer names the total, so that to count first costs no call: an answer that names more than
-    ``bulk_above`` is dropped, and the query put to Bulk, unless Bulk cannot run it.
+    ``bulk_above`` is dropped, and the query put to Bulk, unless Bulk cannot run it. The same for a query of which REST
+    says that it takes too long.
     """
     try:
         yield from _read_by_rest(org, reading, query, at_most=org.config.bulk_above)

@@ -226,28 +226,53 @@ def test_a_window_that_does_not_add_up_is_not_accepted(script: Callable[[], Scri
         assert not any(seen.method == "PATCH" for seen in server.seen)
 
 
+USERS = [{"Id": f"005{number:012}AAA", "SystemModstamp": STAMP, "Name": "n", "IsActive": True} for number in range(3)]
+USER_FIELDS = {"Id": "id", "SystemModstamp": "datetime", "Name": "string", "IsActive": "boolean"}
+
+
+def org_of_users(bulk_answer: Reply, rest_answer: Reply) -> Script:
+    """An org that has users only; ``bulk_answer`` to a new job, ``rest_answer`` to the first query by REST."""
+    first = [rest_answer]
+    by_bulk = scripted_job([result(CSV_USERS, count="3")], {"state": "JobComplete", "numberRecordsProcessed": 3})
+
+    def script(seen: Seen) -> Reply:
+        if "/describe" in seen.path:
+            return Reply(body={"fields": [{"name": name, "type": kind} for name, kind in USER_FIELDS.items()]})
+        if seen.method == "POST":
+            return bulk_answer
+        if "/jobs/" in seen.path:
+            return by_bulk(seen)
+        return first.pop() if first else Reply(body={"totalSize": 3, "done": True, "records": USERS})
+
+    return script
+
+
+CSV_USERS = "".join(
+    f'"{line}"\n' for line in ['","'.join(USER_FIELDS), *(f'{u["Id"]}","{STAMP}","n","true' for u in USERS)]
+)
+THREE = Reply(body={"totalSize": 3, "done": True, "records": USERS})
+CREATED = Reply(body={"id": JOB, "state": "UploadComplete"})
+
+
 @pytest.mark.parametrize(
     "words",
     ["CaseStatus is not supported by the Bulk API", "Max bulk v2 query jobs (10000) per 24 hrs has been reached"],
 )
 def test_what_bulk_cannot_run_is_read_by_rest(words: str) -> None:
-    users = [
-        {"Id": f"005{number:012}AAA", "SystemModstamp": STAMP, "Name": "n", "IsActive": True} for number in range(3)
-    ]
-    names = [("Id", "id"), ("SystemModstamp", "datetime"), ("Name", "string"), ("IsActive", "boolean")]
-    described = {"fields": [{"name": name, "type": kind} for name, kind in names]}
-
-    def script(seen: Seen) -> Reply:
-        if seen.method == "POST":
-            return Reply(400, [{"errorCode": "INVALIDENTITY", "message": words}])
-        if "/describe" in seen.path:
-            return Reply(body=described)
-        return Reply(body={"totalSize": 3, "done": True, "records": users})
-
-    with org_on(script, bulk_above=1) as (org, server):
+    refused = Reply(400, [{"errorCode": "INVALIDENTITY", "message": words}])
+    with org_on(org_of_users(refused, THREE), bulk_above=1) as (org, server):
         pages = list(pull(org, PullObject.OWNERS, Window(None, NOW)))
         assert [page.rows["owners"].height for page in pages] == [3]
         assert [seen.method for seen in server.seen] == ["GET", "GET", "POST", "GET"]
+
+
+@pytest.mark.parametrize("code", ["QUERY_TIMEOUT", "REQUEST_RUNNING_TOO_LONG", "OPERATION_TOO_LARGE"])
+def test_what_takes_rest_too_long_is_read_by_bulk(code: str) -> None:
+    too_long = Reply(400, [{"errorCode": code, "message": "too long"}])
+    with org_on(org_of_users(CREATED, too_long)) as (org, server):
+        pages = list(pull(org, PullObject.OWNERS, Window(None, NOW)))
+        assert [page.rows["owners"].height for page in pages] == [3]
+        assert [seen.method for seen in server.seen] == ["GET", "GET", "POST", "GET", "GET", "DELETE"]
 
 
 def test_a_query_that_is_refused_is_refused() -> None:

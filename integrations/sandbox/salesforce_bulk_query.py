@@ -210,11 +210,11 @@ def _text_sql(field: Field, sql: str) -> str:
     if field.type == "datetime":
         return f"COALESCE(substr({sql}, 1, 23) || 'Z', '')"
     if field.type in {"double", "currency", "percent"}:
-        return f"COALESCE({_double_sql(sql)}, '')"
+        return f"COALESCE({double_sql(sql)}, '')"
     return f"COALESCE(CAST({sql} AS TEXT), '')"
 
 
-def _double_sql(sql: str) -> str:
+def double_sql(sql: str) -> str:
     """From ten million up and below a thousandth, digits and exponent: ``1.6147805824397E13``."""
     shown = f"printf('%.14e', {sql})"
     digits = f"rtrim(substr({shown}, 1, instr({shown}, 'e') - 1), '0')"

@@ -1,5 +1,7 @@
 """Queries as the REST API answers them: run once, then cut into pages.
 
+Public reports confirm the words of refusal for binds, ``ALL ROWS``, field aliases, grouping, FIELDS, and nested
+semi-joins; those for paths and sub-queries that lead too far, for both sides of a semi-join, and for TYPEOF are ours.
 A query's rows are found once; their numbers in order are kept as its cursor, so that a page costs only its own rows.
 """
 

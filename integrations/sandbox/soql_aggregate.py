@@ -54,18 +54,17 @@ def aggregation(query: Query, scope: Scope) -> Aggregation:
         raise SalesforceError("MALFORMED_QUERY", f"GROUP BY {query.groups.kind.upper()} takes at most 3 fields")
     names, columns = _columns(query, scope, groups)
     orders = [_ordered(order, scope, groups) for order in query.order_by]
-    where = scope.where_sql(query)
-    having = ""
     if query.groups.having is not None:
         _check_having(query.groups.having, scope, groups)
-        scope.in_having = True
-        having = f" HAVING {scope.condition_sql(query.groups.having)}"
-    branches = [
-        _branch(kept, groups, [*columns, *orders], f"FROM {scope.from_sql} WHERE {where}", having)
-        for kept in _grouping_sets(query.groups, len(groups))
-    ]
+    where = scope.where_sql(query)
+    from_sql, where_params = f"FROM {scope.from_sql} WHERE {where}", tuple(scope.params)
+    branches, params = [], []
+    for kept in _grouping_sets(query.groups, len(groups)):
+        having, having_params = _having(query, scope, {each.sql for each in groups}, {groups[n].sql for n in kept})
+        branches.append(_branch(kept, groups, [*columns, *orders], from_sql, having))
+        params += [*where_params, *having_params]
     sql = " UNION ALL ".join(branches) + _order_sql(query.order_by, len(columns)) + _limit_sql(query)
-    return Aggregation(names, [each.field.type == "boolean" for each in columns], sql, scope.params * len(branches))
+    return Aggregation(names, [each.field.type == "boolean" for each in columns], sql, params)
 
 
 def _grouped(operand: Operand, scope: Scope) -> Resolved:
@@ -110,6 +109,14 @@ def _check_having(condition: Condition, scope: Scope, groups: Sequence[Resolved]
         is_aggregate = isinstance(operand, Function) and operand.is_aggregate
         if not is_aggregate and scope.operand(operand).sql not in [group.sql for group in groups]:
             raise SalesforceError("MALFORMED_QUERY", f"Field must be grouped or aggregated: {operand.shown}")
+
+
+def _having(query: Query, scope: Scope, groups: set[str], kept: set[str]) -> tuple[str, list[Any]]:
+    """HAVING with its parameters, where only some groups are kept: the others are null in it."""
+    if query.groups.having is None:
+        return "", []
+    scope.params, scope.in_having, scope.grouped_away = [], True, frozenset(groups - kept)
+    return f" HAVING {scope.condition_sql(query.groups.having)}", scope.params
 
 
 def _operands(condition: Condition) -> Iterator[Operand]:

@@ -60,6 +60,7 @@ class Scope:
     params: list[Any] = field(default_factory=list)
     table: str = ""
     in_having: bool = False
+    grouped_away: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.table = f"t{next(self.aliases)}"
@@ -110,17 +111,24 @@ class Scope:
             SalesforceError: As ``resolve``; or the function cannot stand here or take such a field.
         """
         if isinstance(operand, Path):
-            return self.resolve(operand)
+            return self._kept(self.resolve(operand))
         if operand.inner is None or (operand.is_aggregate and not (aggregates or self.in_having)):
             raise self.fail("MALFORMED_QUERY", operand.at, f"unexpected token: '{operand.name}'")
-        inner = self.operand(operand.inner)
-        if operand.name == "grouping":
-            return Resolved(inner.names, derived(inner.field.name, "int"), GROUPING + inner.sql)
+        if operand.name == "grouping" and isinstance(operand.inner, Path):
+            inner = self.resolve(operand.inner)
+            sql = str(int(inner.sql in self.grouped_away)) if self.in_having else GROUPING + inner.sql
+            return Resolved(inner.names, derived(inner.field.name, "int"), sql)
+        inner = self.resolve(operand.inner) if isinstance(operand.inner, Path) else self.operand(operand.inner)
         try:
             field, sql = (aggregated if operand.is_aggregate else called)(operand.name, inner.field, inner.sql)
         except SalesforceError as error:
             raise self.fail(error.code, operand.at, error.message) from None
-        return Resolved(inner.names, field, sql)
+        return self._kept(Resolved(inner.names, field, sql))
+
+    def _kept(self, resolved: Resolved) -> Resolved:
+        """The same, or null where a sub-total has grouped it away."""
+        is_kept = resolved.sql not in self.grouped_away
+        return resolved if is_kept else Resolved(resolved.names, resolved.field, "NULL")
 
     def parent_id(self, names: tuple[str, ...]) -> str:
         """The SQL of the id of the parent that ``names`` leads to, once a path below it was resolved."""
@@ -324,6 +332,8 @@ class Scope:
             )
         elif inner.source.lower() == self.entity.name.lower():
             message = "The inner and outer selects should not be on the same object type"
+        elif inner.order_by or inner.limit is not None or inner.offset or inner.groups.operands:
+            message = "ORDER BY, LIMIT, OFFSET and GROUP BY are not allowed in a semi join sub-select"
         elif any(True for _ in _semi_joins(inner.where)):
             message = "Nested semi join sub-selects are not supported"
         if message:

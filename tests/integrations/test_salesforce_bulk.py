@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from benchmarks.bulk import measure
 from integrations.crm import Page, Window
 from integrations.errors import CrmRefusedError, CrmUnavailableError
 from integrations.salesforce import fields
@@ -29,6 +30,9 @@ from tests.integrations.scripted import Reply, Script, Seen
 from tests.integrations.test_salesforce_wire import org_on
 
 JOB = "7505m0000000001AAA"
+POOL = 10
+"""Connections that one port may hold: the pool of ``requests``."""
+
 CONFIG = SalesforceConfig(base_url="https://acme.my.salesforce.com")
 NOW = datetime(2026, 11, 21, 2, tzinfo=UTC)
 MAPPING = {
@@ -154,6 +158,14 @@ def test_an_org_that_stays_down_while_polled_costs_the_window_and_not_the_job(
         list(bulk.pull(PullObject.CONTACTS, Window(None, bulk.now())))
     assert {method for method, _, _ in asked(sandbox)} == {"POST", "GET"}
     assert jobs_left(sandbox) == 1
+
+
+@pytest.mark.soak
+def test_a_million_contacts_stay_within_500_mib_and_twice_the_cheapest_client() -> None:
+    told = measure(1_000_000)
+    assert told["bulk"]["peak_mib"] < 500
+    assert told["bulk"]["connections"] <= POOL
+    assert told["bulk"]["cpu_s"] <= 2 * told["bulk_raw"]["cpu_s"]
 
 
 # -- against answers that no well-behaved org gives -------------------------------------------------------------------

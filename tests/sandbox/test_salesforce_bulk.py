@@ -2,19 +2,24 @@
 
 import csv
 import io
+import sqlite3
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from integrations.sandbox.process import Sandbox, running_sandbox
 from integrations.sandbox.salesforce_bulk_csv import WrongCsvError, records_of
-from integrations.sandbox.salesforce_bulk_query import QueryJobs
+from integrations.sandbox.salesforce_bulk_query import QueryJobs, double_sql
 from integrations.sandbox.salesforce_store import load, prepare
 from integrations.sandbox.state import State
 from tests.sandbox.salesforce_client import VERSION, Raw, signed_in
 
+DATABASE = sqlite3.connect(":memory:")
 NAMES = ["plain", 'quotes "and" commas, too', "two\nlines", "Ünïcode 🚀", "#N/A as text", ""]
 
 
@@ -261,6 +266,15 @@ def test_result_pages_come_five_at_a_time() -> None:
     rows = [row["Name"] for page in pages for row in table(b"".join(page.parts).decode())]
     assert rows == [str(number) for number in range(12)]
     state.close()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.decimals(-(10**14), 10**14, places=3, allow_nan=False) | st.decimals(-1, 1, places=9, allow_nan=False))
+def test_a_number_is_written_as_java_does(amount: Decimal) -> None:
+    value = float(f"{amount:.14e}")
+    text = DATABASE.execute(f"SELECT {double_sql('?1')}", (value,)).fetchone()[0]
+    assert float(text) == value
+    assert ("E" in text) == (value != 0 and not 1e-3 <= abs(value) < 1e7)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])

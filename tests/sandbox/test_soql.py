@@ -204,6 +204,8 @@ GROUPED = [
         f"WHERE Seats__c = 100 GROUP BY CUBE(Strategic__c, {TIER})",
         "true 1, true 1, None 1, None 1",
     ),
+    (f"{TIER}, COUNT(Id) n", f"GROUP BY ROLLUP({TIER}) HAVING GROUPING({TIER}) = 1 OR {TIER} = 'SMB'", "SMB 2, None 6"),
+    (f"{TIER}, COUNT(Id) n", f"WHERE Name LIKE '%a%' GROUP BY ROLLUP({TIER}) HAVING {TIER} = 'SMB'", "SMB 1"),
     ("Strategic__c, COUNT(Id) n", "WHERE Name = 'nobody' GROUP BY ROLLUP(Strategic__c)", ""),
 ]
 
@@ -259,6 +261,17 @@ def test_limits_by_scope(org: Org) -> None:
     assert org.find("SELECT Id FROM Account USING SCOPE everything WHERE Name = 'Acme' FOR REFERENCE")["totalSize"] == 1
 
 
+def test_more_groups_than_an_answer_holds_are_refused() -> None:
+    org = Org()
+    load(org.state, "Contact", [{"LastName": f"L{number}"} for number in range(2_000)])
+    assert (
+        org.find("SELECT LastName, COUNT(Id) FROM Contact WHERE LastName LIKE 'L%' GROUP BY LastName")["totalSize"]
+        == 2_000
+    )
+    with pytest.raises(SalesforceError, match="does not support queryMore"):
+        org.find("SELECT LastName, COUNT(Id) FROM Contact GROUP BY LastName")
+
+
 def test_a_text_of_brackets_only_is_refused(org: Org) -> None:
     for text in ("(" * 50_000, "NOT " * 20_000, "(NOT " * 15_000):
         with pytest.raises(SalesforceError, match="QUERY_TOO_COMPLICATED"):
@@ -312,6 +325,7 @@ REFUSED = r"""
     SELECT Id FROM Account WHERE Id IN (SELECT LastName FROM Contact) | MALFORMED_QUERY | cannot use: 'LastName'
     SELECT Id FROM Account WHERE Name = 'a' OR Id IN (SELECT AccountId FROM Contact) | MALFORMED_QUERY | the 'OR'
     SELECT Id FROM Account WHERE NOT Id IN (SELECT AccountId FROM Contact) | MALFORMED_QUERY | only allowed at the top
+    SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact LIMIT 1) | MALFORMED_QUERY | LIMIT, OFFSET and
     SELECT Id FROM Account WHERE CreatedDate > N_YEARS_AGO:90000 | INVALID_QUERY_FILTER_OPERATOR | Invalid date
     SELECT Id FROM Account WHERE Name IN () | MALFORMED_QUERY | unexpected token: ')'
     SELECT Id FROM Account WHERE Name = Acme | MALFORMED_QUERY | unexpected token: 'Acme'
@@ -391,6 +405,13 @@ SPANS = """
     N_QUARTERS_AGO:1  | 2026-07-01 | 2026-10-01
     LAST_YEAR         | 2025-01-01 | 2026-01-01
     THIS_FISCAL_YEAR  | 2026-01-01 | 2027-01-01
+    N_WEEKS_AGO:1     | 2026-11-08 | 2026-11-15
+    N_MONTHS_AGO:11   | 2025-12-01 | 2026-01-01
+    N_YEARS_AGO:1     | 2025-01-01 | 2026-01-01
+    NEXT_N_WEEKS:1    | 2026-11-22 | 2026-11-29
+    NEXT_N_QUARTERS:2 | 2027-01-01 | 2027-07-01
+    LAST_N_FISCAL_QUARTERS:1 | 2026-07-01 | 2026-10-01
+    N_FISCAL_YEARS_AGO:2     | 2024-01-01 | 2025-01-01
     NEXT_N_YEARS:2    | 2027-01-01 | 2029-01-01
 """
 

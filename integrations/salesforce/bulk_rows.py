@@ -32,11 +32,14 @@ def _table(page: CsvPage, reading: Reading) -> pl.DataFrame:
 
     A last line without its end was cut; polars would fill what it lacks with nulls.
     """
+    paths = list(dict.fromkeys(reading.mapping.values()))
+    if page.count == 0 and not page.body.strip():
+        return pl.DataFrame(schema=dict.fromkeys(paths, pl.String))
     try:
         table = pl.read_csv(page.body, infer_schema=False, null_values=[""])
     except pl.exceptions.PolarsError:  # its text quotes records
         raise CrmUnavailableError(f"{CRM}: bulk results: the page cannot be read as CSV") from None
-    if table.columns != list(dict.fromkeys(reading.mapping.values())):
+    if table.columns != paths:
         raise CrmUnavailableError(f"{CRM}: bulk results: the page's columns are not those that were asked for")
     if table.height != page.count or not page.body.endswith(b"\n"):
         raise CrmUnavailableError(f"{CRM}: bulk results: {table.height} of {page.count} rows arrived whole")

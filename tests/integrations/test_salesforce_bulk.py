@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -106,10 +106,12 @@ def trouble(sandbox: Sandbox, **fault: Any) -> None:
 @pytest.mark.parametrize("target", list(PullObject))
 def test_bulk_gives_what_rest_gives(sandbox: Sandbox, target: PullObject) -> None:
     rest, by_bulk = port(sandbox), port(sandbox, bulk_above=0, bulk_page_records=70)
-    window = Window(None, rest.now())
-    expected, found = pulled(rest.pull(target, window)), pulled(by_bulk.pull(target, window))
-    assert found.keys() == expected.keys()
-    assert all(found[name].equals(expected[name]) for name in expected)
+    now = rest.now()
+    for window in (Window(None, now), Window(now - timedelta(days=60), now)):
+        expected, found = pulled(rest.pull(target, window)), pulled(by_bulk.pull(target, window))
+        assert found.keys() == expected.keys()
+        assert expected or window.after
+        assert all(found[name].equals(expected[name]) for name in expected)
     assert by_bulk.calls.rows_read == rest.calls.rows_read
 
 
@@ -319,6 +321,12 @@ def test_values_are_typed_by_the_mapping() -> None:
     )
     assert (first["is_strategic"], second["is_strategic"], second["arr_minor"]) == (True, None, None)
     assert second["modified_at"] == datetime(2026, 11, 20, 10, 11, 12, 345_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("body", [b"", b"\n", csv_page().body], ids=["nothing", "line", "header"])
+def test_a_page_may_be_empty(body: bytes) -> None:
+    page = page_of_csv(CsvPage(body, 0), READING)
+    assert (page.rows["accounts"].height, page.rejected.height) == (0, 0)
 
 
 def test_rows_that_cannot_be_read_are_set_aside_with_their_reason() -> None:

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measuring import in_child
+from benchmarks import bulk
+from benchmarks.measuring import in_child, median_of
 from flows.demo import DAY, environment, write_settings
 from integrations.sandbox.process import running_sandbox
 
@@ -32,6 +33,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             told["sizes"][str(size)] = measured = measure(Path(folder), size)
         show(size, measured)
+    told["bulk"] = by_bulk = bulk.measure(bulk.CONTACTS)
+    show_bulk(by_bulk)
     LAST.write_text(json.dumps(told, indent=1, default=str) + "\n")
 
 
@@ -62,11 +65,6 @@ def _without_cap(folder: Path) -> Path:
     pack = folder / "pack.yaml"
     pack.write_text("name: bench\ntasks:\n  cap_per_owner_and_day: 1000000\n")
     return pack
-
-
-def median_of(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    """The round whose CPU seconds are the median."""
-    return sorted(rounds, key=lambda each: float(each["cpu_s"]))[len(rounds) // 2]
 
 
 def write_minimum(summary: dict[str, Any]) -> dict[str, int]:
@@ -107,6 +105,14 @@ def rows(told: dict[str, Any]) -> Iterator[tuple[str, str, str, str, str]]:
     yield _row("signals, health, renewals", {"cpu_s": assess["assess_cpu_s"], "peak_mib": assess["peak_mib"]}, beside)
 
 
+def bulk_rows(told: dict[str, Any]) -> Iterator[tuple[str, str, str, str, str]]:
+    """As ``rows``, of a full load by Salesforce's Bulk API."""
+    ours, raw = told["bulk"], told["bulk_raw"]
+    ratio, opened = ours["cpu_s"] / raw["cpu_s"], ours["connections"]
+    yield _row("bulk pull, pages to frames", ours, f"{ratio:.2f} times raw; {ours['calls']} calls, {opened} connection")
+    yield _row("urllib3 + polars.read_csv, same pages", raw, "1")
+
+
 def _row(step: str, told: dict[str, Any], note: str) -> tuple[str, str, str, str, str]:
     cpu, wall, peak = (told.get(name) for name in ("cpu_s", "wall_s", "peak_mib"))
     return step, _number(cpu, 2), _number(wall, 2), _number(peak, 0), note
@@ -118,10 +124,19 @@ def _number(value: float | None, places: int) -> str:
 
 def show(size: int, told: dict[str, Any]) -> None:
     """Print one size as a table."""
-    table = Table(title=f"{size:,} sample firms, {told['customers']:,} customers", title_justify="left")
+    _print(f"{size:,} sample firms, {told['customers']:,} customers", rows(told))
+
+
+def show_bulk(told: dict[str, Any]) -> None:
+    """Print the full load as a table."""
+    _print(f"{told['bulk']['result']:,} Salesforce contacts by Bulk API 2.0", bulk_rows(told))
+
+
+def _print(title: str, lines: Iterable[tuple[str, str, str, str, str]]) -> None:
+    table = Table(title=title, title_justify="left")
     for name in ("step", "CPU s", "wall s", "peak MiB", "beside its limit"):
         table.add_column(name, justify="left" if name in ("step", "beside its limit") else "right")
-    for row in rows(told):
+    for row in lines:
         table.add_row(*row)
     Console(width=170).print(table)
 

@@ -35,3 +35,8 @@ def in_child(step: str, folder: Path, **arguments: Any) -> dict[str, Any]:
     done = subprocess.run(command, stdout=subprocess.PIPE, env=os.environ, text=True, check=True)
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told
+
+
+def median_of(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """The round whose CPU seconds are the median."""
+    return sorted(rounds, key=lambda each: float(each["cpu_s"]))[len(rounds) // 2]

@@ -42,6 +42,23 @@ def recorded(path: Path) -> Iterator[None]:
         path.write_text(json.dumps(seen))
 
 
+@contextmanager
+def connections_opened() -> Iterator[list[str]]:
+    """A list to which every host is added that a connection is opened to meanwhile, whichever client opens it."""
+    opened: list[str] = []
+    inner = HTTPConnectionPool._new_conn
+
+    def new_connection(pool: HTTPConnectionPool) -> Any:
+        opened.append(str(pool.host))
+        return inner(pool)
+
+    HTTPConnectionPool._new_conn = new_connection  # type: ignore[method-assign]
+    try:
+        yield opened
+    finally:
+        HTTPConnectionPool._new_conn = inner  # type: ignore[method-assign]
+
+
 def replayed(path: Path) -> int:
     """Ask for every recorded page again with a plain keep-alive client and parse it with orjson. Returns bytes read."""
     pool, read = urllib3.PoolManager(), 0

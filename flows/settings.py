@@ -73,6 +73,11 @@ class SalesforceSettings(CrmSettings):
     consumer_key: SecretStr | None = None
     consumer_secret: SecretStr | None = None
     fields: FieldMap = Field(default_factory=dict, description="Per object: plansync's name = the org's field.")
+    bulk_above: int = Field(
+        default=50_000, ge=0, description="Records of an object in a window above which Bulk API 2.0 reads; 0: never."
+    )
+    bulk_page_records: int = Field(default=50_000, ge=1, description="Records of one page of Bulk results.")
+    bulk_wait_s: int = Field(default=3_600, ge=1, description="Seconds that the org has to carry out a Bulk job.")
 
 
 class HubSpotSettings(CrmSettings):

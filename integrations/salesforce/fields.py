@@ -33,6 +33,9 @@ class SalesforceConfig(BaseModel):
         currency: Of amounts in an org that has one currency.
         closed_status: The Task status that a close writes.
         budget_pct: Part of the org's daily API calls, used by anyone, at which plansync stops asking.
+        bulk_above: Records of one object in one window above which they are read by Bulk API 2.0; None: never.
+        bulk_page_records: Records of one page of Bulk results; a tenth where records hold long text.
+        bulk_wait_s: Seconds within which the org must have carried out a Bulk job.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +51,9 @@ class SalesforceConfig(BaseModel):
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
     closed_status: str = "Completed"
     budget_pct: int = Field(default=90, ge=1, le=100)
+    bulk_above: int | None = Field(default=50_000, ge=0)
+    bulk_page_records: int = Field(default=50_000, ge=1)
+    bulk_wait_s: int = Field(default=3_600, ge=1)
 
     @field_validator("base_url")
     @classmethod

@@ -28,6 +28,14 @@ AGAIN_LATER = frozenset(
 """Codes of a refusal that a later run, starting afresh, can overcome."""
 
 
+TOO_LARGE = frozenset({"OPERATION_TOO_LARGE", "QUERY_TIMEOUT", "REQUEST_RUNNING_TOO_LONG"})
+"""Codes of a refusal that the same query escapes when the org has more time for it."""
+
+
+class LargeQueryError(Exception):
+    """A query finds more records than its caller wants to read a page at a time, or than REST finds in its time."""
+
+
 class Org:
     """What plansync asks of one org.
 
@@ -42,7 +50,7 @@ class Org:
         self.calls = calls
         self.patience = patience
         self.wire = Wire(config, calls, patience)
-        self._root = f"/services/data/v{config.api_version}"
+        self.root = f"/services/data/v{config.api_version}"
         self._described: dict[str, Described | None] = {}
         self._describing = SimpleSalesforce(
             session=self.wire,
@@ -65,7 +73,7 @@ class Org:
 
     def limits(self) -> tuple[Answer, dict[str, Any]]:
         """The org's limits: the answer, for its clock, and the decoded body."""
-        answer = self.wire.exchange(Request("GET", f"{self._root}/limits", is_repeatable=True))
+        answer = self.wire.exchange(Request("GET", f"{self.root}/limits", is_repeatable=True))
         return answer, decoded(answer, "GET limits")
 
     def now(self) -> datetime:
@@ -79,15 +87,19 @@ class Org:
             return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
         raise CrmUnavailableError(f"{CRM}: GET limits: no readable Date header, so the org's clock is unknown")
 
-    def query_pages(self, query: str) -> Iterator[list[dict[str, Any]]]:
+    def query_pages(self, query: str, *, at_most: int | None = None) -> Iterator[list[dict[str, Any]]]:
         """Yield the records of ``query``, deleted and archived ones included, an answer at a time.
 
         Raises:
+            LargeQueryError: Before the first answer is yielded, if ``at_most`` is given: it names more records than
+                that, or the org gave up searching.
             CrmUnavailableError: The answers do not add up to the total that the org named, or the cursor expired.
             CrmRefusedError: The org refuses the query.
         """
-        page = self._page(f"{self._root}/queryAll", {"q": query})
+        page = self._page(f"{self.root}/queryAll", {"q": query}, is_first_of_many=at_most is not None)
         total, seen, visited = page["totalSize"], 0, set[str]()
+        if at_most is not None and total > at_most:
+            raise LargeQueryError
         while True:
             seen += len(page["records"])
             yield page["records"]
@@ -101,10 +113,12 @@ class Org:
         if seen != total:
             raise CrmUnavailableError(f"{CRM}: query: {seen} of {total} rows arrived; the window is incomplete")
 
-    def _page(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+    def _page(self, path: str, params: Mapping[str, str], *, is_first_of_many: bool = False) -> dict[str, Any]:
         request = Request("GET", path, is_repeatable=True, params=params)
         answer = self.wire.exchange(request, tolerated=frozenset({400}))
         if answer.status == 400:
+            if is_first_of_many and error_code(answer) in TOO_LARGE:
+                raise LargeQueryError
             error = CrmUnavailableError if error_code(answer) in AGAIN_LATER else CrmRefusedError
             raise error(f"{CRM}: query: HTTP 400 {described_error(answer)}")
         page: dict[str, Any] = decoded(answer, "query")
@@ -115,7 +129,7 @@ class Org:
     def retrieved(self, sobject: str, ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, Any]]:
         """The records of ``ids`` (2,000 at most) that still exist, with ``fields`` (no paths over relationships)."""
         body = orjson.dumps({"ids": list(ids), "fields": [identifier(name) for name in fields]})
-        path = f"{self._root}/composite/sobjects/{identifier(sobject)}"
+        path = f"{self.root}/composite/sobjects/{identifier(sobject)}"
         request = Request("POST", path, is_repeatable=True, body=body, headers={"Content-Type": "application/json"})
         return [record for record in decoded(self.wire.exchange(request), f"POST {path}") if record is not None]
 
@@ -141,13 +155,13 @@ class Org:
             CrmUnavailableError: The effect is unknown.
             CrmRefusedError: Nothing happened.
         """
-        request = self._write("POST", "", composite_body(f"{self._root}/composite", parts))
+        request = self._write("POST", "", composite_body(f"{self.root}/composite", parts))
         return results_of(decoded(self.wire.exchange(request, is_write=True), str(request)), parts)
 
     def _write(self, method: str, path: str, body: Mapping[str, Any]) -> Request:
         """A write that may be repeated: it holds upserts by key and updates by Id."""
         headers = {"Content-Type": "application/json", **WRITE_HEADERS}
-        url = f"{self._root}/composite{path}"
+        url = f"{self.root}/composite{path}"
         return Request(method, url, is_repeatable=True, body=orjson.dumps(body), headers=headers)
 
     def close(self) -> None:

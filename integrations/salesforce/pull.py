@@ -1,56 +1,28 @@
-"""Records of an org as frames: one query per object and window, every answer read once and vectorised."""
+"""Records of an org as frames: one query per object and window, by REST or, when it is large, by Bulk API 2.0."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from operator import itemgetter
 from typing import Any
 
-import polars as pl
-
 from integrations.crm import Page, Window
-from integrations.salesforce import fields, words
-from integrations.salesforce.fields import Kind, SalesforceConfig, Source
-from integrations.salesforce.mapping import resolved, silent_fields
-from integrations.salesforce.org import Org
+from integrations.salesforce import fields
+from integrations.salesforce.bulk import UnfitForBulkError, bulk_pages
+from integrations.salesforce.bulk_rows import page_of_csv
+from integrations.salesforce.mapping import field_at, resolved, silent_fields
+from integrations.salesforce.org import LargeQueryError, Org
+from integrations.salesforce.rows import Columns, Reading, columns_of, page_of, page_of_columns
 from integrations.salesforce.soql import select, soql
-from integrations.salesforce.wire import CRM
-from models import frames
-from models.enums import ActivityKind, ActivityOutcome, OpportunityKind, PullObject, TicketPriority, WriteKind
-from models.money import minor_digits_of
+from models.enums import PullObject, WriteKind
 
-WIRE_TYPES: Mapping[Kind, type[pl.DataType]] = {
-    Kind.TEXT: pl.String,
-    Kind.NUMBER: pl.Float64,
-    Kind.COUNT: pl.Float64,
-    Kind.MONEY: pl.Float64,
-    Kind.BOOL: pl.Boolean,
-    Kind.DATE: pl.String,
-    Kind.INSTANT: pl.String,
-}
-USUAL_INSTANT = "%Y-%m-%dT%H:%M:%S.000+0000"
-INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S%.f%z"
-MONEY = pl.Decimal(38, 9)
 RETRIEVE, ROWS_PER_FRAME = 2_000, 10_000
 PLAN_LOOKUP = "Success_Plan__c"
-CONTACT_PREFIX, ACCOUNT_PREFIX = "003", "001"
-
-Columns = Mapping[str, list[Any]]
-"""The values of some records by the name of their column, as JSON gave them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What turning records into a frame depends on, beside the records. ``now`` splits planned from past meetings."""
-
-    source: Source
-    mapping: Mapping[str, str]
-    config: SalesforceConfig
-    now: datetime
+LONG_TEXT_SHARE = 10
 
 
 def pull(org: Org, target: PullObject, window: Window) -> Iterator[Page]:
-    """Yield the records of ``target`` changed in ``window``, up to 12,000 a page, with deletions and merges.
+    """Yield the records of ``target`` changed in ``window``, deletions and merges included.
+
+    A page holds up to 12,000 records, by Bulk ``bulk_page_records``.
 
     An org without the plan objects has no plans to pull. Window ends count to the whole second. An object of which a
     formula field is mapped is read in full, because formulas change unseen by any window.
@@ -62,10 +34,42 @@ def pull(org: Org, target: PullObject, window: Window) -> Iterator[Page]:
         if target is PullObject.PLANS and org.describe(source.sobject) is None:
             continue
         reading = Reading(source, resolved(source, org.describe, org.config), org.config, window.until)
-        for columns in _gathered(org.query_pages(_query(org, reading, window)), reading):
-            read = len(columns["crm_id"])
+        for read, page in _read(org, reading, _query(org, reading, window)):
             org.calls.rows_read[source.frame] = org.calls.rows_read.get(source.frame, 0) + read
-            yield _page(columns, reading)
+            yield page
+
+
+def _read(org: Org, reading: Reading, query: str) -> Iterator[tuple[int, Page]]:
+    """Pages of a query with the number of records in each.
+
+    REST's first answer names the total, so that to count first costs no call: an answer that names more than
+    ``bulk_above`` is dropped, and the query put to Bulk, unless Bulk cannot run it. The same for a query of which REST
+    says that it takes too long.
+    """
+    try:
+        yield from _read_by_rest(org, reading, query, at_most=org.config.bulk_above)
+        return
+    except LargeQueryError:
+        pass
+    try:
+        for page in bulk_pages(org, query, page_records=_page_records(org, reading)):
+            yield page.count, page_of_csv(page, reading)
+        return
+    except UnfitForBulkError:
+        pass
+    yield from _read_by_rest(org, reading, query, at_most=None)
+
+
+def _read_by_rest(org: Org, reading: Reading, query: str, *, at_most: int | None) -> Iterator[tuple[int, Page]]:
+    for columns in _gathered(org.query_pages(query, at_most=at_most), reading):
+        yield len(columns["crm_id"]), page_of_columns(columns, reading)
+
+
+def _page_records(org: Org, reading: Reading) -> int:
+    """Records of a Bulk page: few where a record can hold long text, so that a page stays within some 100 MB."""
+    found = (field_at(org.describe, reading.source.sobject, path) for path in reading.mapping.values())
+    has_long_text = any(info and info.type == "textarea" for info in found)
+    return max(1, org.config.bulk_page_records // (LONG_TEXT_SHARE if has_long_text else 1))
 
 
 def _gathered(answers: Iterator[list[dict[str, Any]]], reading: Reading) -> Iterator[Columns]:
@@ -73,13 +77,13 @@ def _gathered(answers: Iterator[list[dict[str, Any]]], reading: Reading) -> Iter
 
     Values, not records: dictionaries that outlive their answer keep the garbage collector busy, texts do not.
     """
-    held = _columns([], reading)
+    held = columns_of([], reading)
     for records in answers:
-        for name, values in _columns(records, reading).items():
+        for name, values in columns_of(records, reading).items():
             held[name].extend(values)
         if len(held["crm_id"]) >= ROWS_PER_FRAME:
             yield held
-            held = _columns([], reading)
+            held = columns_of([], reading)
     if held["crm_id"]:
         yield held
 
@@ -125,221 +129,3 @@ def _with_plans(org: Org, sections: list[dict[str, Any]]) -> list[dict[str, Any]
     plans = org.retrieved(fields.PLAN, plan_ids, ["Id", "Account__c"]) if plan_ids else []
     accounts = {plan["Id"]: plan for plan in plans}
     return [{**section, "Success_Plan__r": accounts.get(section[PLAN_LOOKUP])} for section in sections]
-
-
-def page_of(records: Sequence[Mapping[str, Any]], reading: Reading) -> Page:
-    """Records as the frame of their source; unreadable ones and those that break its contract set aside."""
-    return _page(_columns(records, reading), reading)
-
-
-def _page(columns: Columns, reading: Reading) -> Page:
-    source = reading.source
-    typed, unreadable = _typed(_wire_frame(columns, source), source)
-    finished = FINISH[source.sobject if source.frame == "activities" else source.frame](typed, reading)
-    schema = frames.MIRRORED[source.frame]
-    whole = finished.with_columns(crm=pl.lit(CRM), is_deleted=pl.col("is_deleted").fill_null(value=False))
-    absent = [
-        pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in frames.dtypes(schema).items()
-        if name not in whole.columns
-    ]
-    good, rejected = frames.admitted(schema, whole.with_columns(absent), source=CRM, target=source.frame)
-    return Page({source.frame: good}, pl.concat([rejected, unreadable]) if unreadable.height else rejected)
-
-
-def _columns(records: Sequence[Mapping[str, Any]], reading: Reading) -> Columns:
-    return {column.name: _values(records, reading.mapping.get(column.name)) for column in reading.source.columns}
-
-
-def _wire_frame(columns: Columns, source: Source) -> pl.DataFrame:
-    """One column per column of the source, as JSON types it; ``_broken`` names the values of another type."""
-    found: list[pl.Series] = []
-    broken = pl.Series("_broken", [""] * len(columns["crm_id"]), dtype=pl.String)
-    for column in source.columns:
-        values = columns[column.name]
-        series = pl.Series(column.name, values, dtype=WIRE_TYPES[column.kind], strict=False)
-        if series.null_count() != values.count(None):
-            is_lost = pl.Series([value is not None for value in values]) & series.is_null()
-            broken = broken + is_lost.replace_strict({True: f"{column.name}|type ", False: ""}, return_dtype=pl.String)
-        found.append(series)
-    return pl.DataFrame([*found, broken])
-
-
-def _values(records: Sequence[Mapping[str, Any]], path: str | None) -> list[Any]:
-    if path is None:
-        return [None] * len(records)
-    head, _, rest = path.partition(".")
-    if not rest:
-        try:
-            return list(map(itemgetter(head), records))  # half the time of a comprehension over ``get``
-        except KeyError:
-            return [record.get(head) for record in records]
-    return _values([record.get(head) or {} for record in records], rest)
-
-
-def _typed(wire: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Dates, instants and counts in their own types; rows with a value that cannot be read come back as row errors."""
-    reads = {column.name: read(pl.col(column.name)) for column in source.columns if (read := READ.get(column.kind))}
-    typed = wire.with_columns(**reads)
-    lost = [
-        pl.when(wire[name].is_not_null() & typed[name].is_null())
-        .then(pl.lit(f"{name}|readable "))
-        .otherwise(pl.lit(""))
-        for name in reads
-    ]
-    typed = typed.with_columns(_broken=pl.concat_str(["_broken", *lost]).str.strip_chars())
-    bad = typed.filter(pl.col("_broken") != "")
-    if bad.is_empty():
-        return typed, frames.empty(frames.RowErrors)
-    errors = bad.select(
-        source=pl.lit(CRM),
-        target=pl.lit(source.frame),
-        record=pl.col("crm_id").fill_null(""),
-        rule=pl.col("_broken").str.replace_all(" ", ", ", literal=True),
-        detail=pl.lit(None, dtype=pl.String),
-    )
-    return typed.filter(pl.col("_broken") == ""), errors
-
-
-def _count(number: pl.Expr) -> pl.Expr:
-    return number.round(0).cast(pl.Int64, strict=False)
-
-
-def _date(text: pl.Expr) -> pl.Expr:
-    return text.str.head(10).str.to_date("%Y-%m-%d", strict=False)
-
-
-def _instant(text: pl.Expr) -> pl.Expr:
-    return text.map_batches(_instants_of, return_dtype=pl.Datetime("us", "UTC"), is_elementwise=True)
-
-
-def _instants_of(text: pl.Series) -> pl.Series:
-    """Whole seconds in UTC, as the org says them, are read four times as fast by a format without open places."""
-    usual = text.str.to_datetime(USUAL_INSTANT, time_unit="us", strict=False)
-    if usual.null_count() == text.null_count():
-        return usual.dt.replace_time_zone("UTC")
-    return text.str.to_datetime(INSTANT_FORMAT, time_unit="us", strict=False)
-
-
-def _decimal(number: pl.Expr) -> pl.Expr:
-    """The decimal number that the JSON said: the shortest text of a double gives it back exactly."""
-    return number.cast(pl.String).cast(MONEY, strict=False)
-
-
-READ: Mapping[Kind, Callable[[pl.Expr], pl.Expr]] = {
-    Kind.COUNT: _count,
-    Kind.DATE: _date,
-    Kind.INSTANT: _instant,
-    Kind.MONEY: _decimal,
-}
-
-
-def _minor(amount: str) -> pl.Expr:
-    """An amount in the smallest unit of its row's currency; half units away from zero."""
-    digits = minor_digits_of(pl.col("currency"))
-    scaled = pl.when(digits == 0).then(pl.col(amount)).when(digits == 3).then(pl.col(amount) * 1000)
-    return scaled.otherwise(pl.col(amount) * 100).round(0, mode="half_away_from_zero").cast(pl.Int64, strict=False)
-
-
-def _word(name: str, meanings: Mapping[Any, Any], default: Any = None, dtype: type[pl.DataType] = pl.String) -> pl.Expr:
-    table = {str(word): str(value) if dtype is pl.String else value for word, value in meanings.items()}
-    return pl.col(name).str.to_lowercase().str.strip_chars().replace_strict(table, default=default, return_dtype=dtype)
-
-
-def _start_of_day(name: str) -> pl.Expr:
-    return pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-
-
-def _as_it_is(rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-    return rows
-
-
-def _accounts(rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-    currency = pl.col("currency").fill_null(reading.config.currency)
-    return rows.with_columns(
-        currency=currency, owner_crm_id=pl.coalesce("owner_crm_id", "_account_owner")
-    ).with_columns(arr_minor=_minor("arr_minor"))
-
-
-def _contacts(rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-    own = {word.lower(): role for word, role in reading.config.role_words.items()}
-    return rows.with_columns(role=_word("role", {**words.ROLE_WORDS, **own}))
-
-
-def _opportunities(rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-    kind = _word("kind", words.OPPORTUNITY_WORDS, str(OpportunityKind.OTHER))
-    currency = pl.col("currency").fill_null(reading.config.currency)
-    return rows.with_columns(kind=kind, currency=currency).with_columns(amount_minor=_minor("amount_minor"))
-
-
-def _tickets(rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-    priority = _word("priority", words.TICKET_WORDS, str(TicketPriority.NORMAL))
-    return rows.with_columns(priority=priority, is_escalated=pl.col("is_escalated").fill_null(value=False))
-
-
-def _about(rows: pl.DataFrame) -> pl.DataFrame:
-    """The account that an activity is about; Salesforce derives none from some related objects."""
-    what = pl.when(pl.col("_what").str.starts_with(ACCOUNT_PREFIX)).then("_what")
-    return rows.with_columns(account_crm_id=pl.coalesce("account_crm_id", what))
-
-
-def _activities(rows: pl.DataFrame) -> pl.DataFrame:
-    contact = pl.when(pl.col("contact_crm_id").str.starts_with(CONTACT_PREFIX)).then("contact_crm_id")
-    outcome = (
-        pl.when(pl.col("outcome").is_not_null())
-        .then(_word("outcome", words.OUTCOME_WORDS, str(ActivityOutcome.UNKNOWN)))
-        .otherwise("_silent_outcome")
-    )
-    return _about(rows).with_columns(contact_crm_id=contact, outcome=outcome)
-
-
-def _meetings(rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-    """A meeting of which nobody recorded the outcome is scheduled while it lies ahead, and unknown once it is past."""
-    occurred = pl.coalesce("occurred_at", _start_of_day("_day"))
-    silent = pl.when(occurred > reading.now).then(pl.lit(str(ActivityOutcome.SCHEDULED)))
-    return _activities(
-        rows.with_columns(
-            occurred_at=occurred,
-            _silent_outcome=silent.otherwise(pl.lit(str(ActivityOutcome.UNKNOWN))),
-            kind=pl.lit(str(ActivityKind.MEETING)),
-        )
-    )
-
-
-def _calls_and_emails(rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-    """A call or email happened when its task was completed, else on its day, else when it was logged."""
-    silent = pl.when("is_closed").then(pl.lit(str(ActivityOutcome.COMPLETED)))
-    return _activities(
-        rows.with_columns(
-            occurred_at=pl.coalesce("occurred_at", _start_of_day("_day"), "created_at"),
-            _silent_outcome=silent.otherwise(pl.lit(str(ActivityOutcome.UNKNOWN))),
-            kind=pl.col("kind").str.to_lowercase(),
-            is_inbound=_word("is_inbound", words.DIRECTION_WORDS, dtype=pl.Boolean),
-        )
-    )
-
-
-def _tasks(rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-    ours = {vendor.lower(): str(word) for word, vendor in words.PRIORITY_WORDS.items()}
-    return _about(rows).with_columns(due_date=pl.col("_day"), priority=_word("priority", ours))
-
-
-def _plan_items(rows: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-    kind = pl.col("kind").str.to_lowercase()
-    return rows.with_columns(kind=kind, is_done=pl.col("is_done").fill_null(value=False))
-
-
-FINISH: Mapping[str, Callable[[pl.DataFrame, Reading], pl.DataFrame]] = {
-    "owners": _as_it_is,
-    "accounts": _accounts,
-    "contacts": _contacts,
-    "opportunities": _opportunities,
-    "tickets": _tickets,
-    "Event": _meetings,
-    "Task": _calls_and_emails,
-    "tasks": _tasks,
-    "plan_fields": _as_it_is,
-    "plan_sections": _as_it_is,
-    "plan_items": _plan_items,
-}
-"""What makes plansync's columns out of the org's, by frame; activities come from two objects."""

@@ -8,8 +8,8 @@ upsert of one key in a call is refused by itself; that a key is free again once 
 deleting an account takes its cases along; the words of ``INVALID_EMAIL_ADDRESS`` and of a missing
 ``attributes.type``; the body of a retired version's 410.
 
-Not here: metadata and tooling, layouts, search, currencies, person accounts, XML as the format of REST bodies. Text
-compares without regard to case for ASCII letters only.
+Bulk API 2.0 is in ``salesforce_bulk``. Not here: Bulk API 1.0, metadata and tooling, layouts, search, currencies,
+person accounts, XML as the format of REST bodies. Text compares without regard to case for ASCII letters only.
 """
 
 import re
@@ -23,6 +23,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from integrations.sandbox import salesforce_batches as batches
+from integrations.sandbox import salesforce_bulk
 from integrations.sandbox import salesforce_collections as collections
 from integrations.sandbox import salesforce_conditions as conditions
 from integrations.sandbox import salesforce_graphs as graphs
@@ -81,7 +82,7 @@ class Org:
 
     def resources(self, call: Call) -> Reply:
         base = f"/services/data/v{call.version}"
-        names = ("sobjects", "query", "queryAll", "limits", "composite")
+        names = ("sobjects", "query", "queryAll", "limits", "composite", "jobs")
         user = f"{_host(call)}/id/{ORG_ID}/{INTEGRATION_USER_ID}"
         return Reply({**{name: f"{base}/{name}" for name in names}, "identity": user})
 
@@ -303,6 +304,7 @@ def create_app(state: State, credentials: Credentials) -> Starlette:
         routes += [Route(way, endpoint, methods=[method]) for way in _ways(path)]
     for path in dict.fromkeys(path for _, path, _, _ in _TABLE):
         routes += _refusals(path, gate)
+    routes += salesforce_bulk.routes(state, credentials, gate.counted)
     routes.append(Route("/{path:path}", gate.endpoint(_READ, _unknown), methods=list(_METHODS)))
     app = Starlette(routes=routes, middleware=[Middleware(SingleSlash)])
     app.router.redirect_slashes = False

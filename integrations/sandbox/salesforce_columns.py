@@ -9,7 +9,8 @@ from typing import Any
 from integrations.sandbox.salesforce_objects import OBJECTS
 from integrations.sandbox.salesforce_schema import NUMBER_TYPES, TEXT_TYPES, Field, SObject
 from integrations.sandbox.salesforce_store import entity_named
-from integrations.sandbox.soql_parser import Aggregate, AllFields, Path, Query, parsed
+from integrations.sandbox.soql_parser import parsed
+from integrations.sandbox.soql_tree import AllFields, Function, Path, Query, TypeOf
 
 
 def columns(soql: str) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def columns(soql: str) -> dict[str, Any]:
     return {
         "columnMetadata": found,
         "entityName": entity.name,
-        "groupBy": bool(query.group_by),
+        "groupBy": bool(query.groups.operands),
         "idSelected": "id" in names,
         "keyPrefix": None if entity.is_history else entity.key_prefix,
     }
@@ -37,9 +38,11 @@ def _columns(query: Query, entity: SObject) -> list[dict[str, Any]]:
     for each in query.fields:
         if isinstance(each, Path):
             _add(found, _own_parts(each, query, entity), entity)
-        elif isinstance(each, Aggregate):
-            found.append(_column(each.alias or f"expr{unnamed}", None, label=_shown(each), is_aggregate=True))
+        elif isinstance(each, Function):
+            found.append(_column(each.alias or f"expr{unnamed}", None, label=each.shown, is_aggregate=True))
             unnamed += each.alias is None
+        elif isinstance(each, TypeOf):
+            found.append(_column(each.relationship.text, None))
         elif isinstance(each, AllFields):
             found += [_column(field.name, field) for field in entity.fields]
         elif isinstance(each, Query):
@@ -92,8 +95,3 @@ def _column(
         "textType": kind in TEXT_TYPES,
         "updatable": bool(field and field.written and field.updated),
     }
-
-
-def _shown(aggregate: Aggregate) -> str:
-    path = ".".join(aggregate.path.parts) if aggregate.path else ""
-    return f"{aggregate.function.lower()}({path})"

@@ -22,6 +22,17 @@ def made_id(key_prefix: str, number: int) -> str:
     return id_18(key_prefix + _MADE + _base62(number))
 
 
+def number_of(given: str, key_prefix: str) -> int | None:
+    """The number behind an id that ``made_id`` made for this prefix, in its short or long form; None for any other."""
+    short, start = given[:15], key_prefix + _MADE
+    if given not in {short, id_18(short)} or not short.startswith(start) or set(short) - set(_DIGITS):
+        return None
+    number = 0
+    for each in short[len(start) :]:
+        number = number * 62 + _DIGITS.index(each)
+    return number if made_id(key_prefix, number)[:15] == short else None
+
+
 def id_18(short: str) -> str:
     """A 15-character id with its three check characters, which say where the capitals are."""
     return short + _check_character(short[:5]) + _check_character(short[5:10]) + _check_character(short[10:])

@@ -79,6 +79,7 @@ ACCOUNT = SObject(
         typed("Renewal_Date__c", "date"),
         picklist("Customer_Tier__c", *_TIERS, restricted=True),
         text("Segment__c", 80),
+        Field("Products__c", "multipicklist", 4099, values=("Core", "Insights", "Connect")),
         reference("CSM__c", "User", relationship="CSM__r"),
         typed("Seats__c", "double"),
         typed("Strategic__c", "boolean"),

@@ -1,5 +1,7 @@
 """Queries as the REST API answers them: run once, then cut into pages.
 
+Public reports confirm the words of refusal for binds, ``ALL ROWS``, field aliases, grouping, FIELDS, and nested
+semi-joins; those for paths and sub-queries that lead too far, for both sides of a semi-join, and for TYPEOF are ours.
 A query's rows are found once; their numbers in order are kept as its cursor, so that a page costs only its own rows.
 """
 
@@ -16,9 +18,11 @@ from integrations.sandbox.salesforce_errors import SalesforceError
 from integrations.sandbox.salesforce_ids import id_18
 from integrations.sandbox.salesforce_objects import OBJECTS
 from integrations.sandbox.salesforce_schema import SObject
-from integrations.sandbox.soql_parser import Aggregate, Query, parsed
-from integrations.sandbox.soql_plan import Children, Plan, aggregate_sql, fields_shape, planned, read_sql
+from integrations.sandbox.soql_aggregate import LARGEST_ANSWER, aggregation, count_sql
+from integrations.sandbox.soql_parser import parsed
+from integrations.sandbox.soql_plan import Children, Plan, fields_shape, planned, read_sql
 from integrations.sandbox.soql_sql import Scope, object_named
+from integrations.sandbox.soql_tree import Function, Query
 from integrations.sandbox.state import State
 
 LONGEST_QUERY = 100_000
@@ -60,7 +64,7 @@ class Queries:
             SalesforceError: The query is malformed or names what does not exist.
         """
         query, scope = self._read(soql, sees_all)
-        if any(isinstance(each, Aggregate) for each in query.fields) or query.group_by:
+        if query.is_aggregate:
             return self._aggregated(query, scope)
         plan = planned(query, scope, version)
         found = Found("", array("q", (row[0] for row in self.state.query(plan.row_sql, plan.params))))
@@ -138,25 +142,44 @@ class Queries:
 
     def _with_children(self, children: Children, parents: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
         """The parents' ids and records, each record with its children at its end, null where it has none."""
-        by_parent: dict[str, list[str]] = {}
+        by_parent: dict[str, list[tuple[str, str]]] = {}
         ids = orjson.dumps([parent_id for parent_id, _ in parents]).decode()
-        for parent_id, record in self.state.query(children.sql, [ids, *children.params]):
-            by_parent.setdefault(parent_id, []).append(record)
+        for parent_id, own_id, record in self.state.query(children.sql, [ids, *children.params]):
+            of_parent = by_parent.setdefault(parent_id, [])
+            if children.limit is None or len(of_parent) < children.limit:
+                of_parent.append((own_id, record))
+        if children.children:
+            flat: Sequence[Sequence[str]] = [each for own in by_parent.values() for each in own]
+            for grandchildren in children.children:
+                flat = self._with_children(grandchildren, flat)
+            by_id = {each[0]: each[1] for each in flat}
+            by_parent = {parent: [(own_id, by_id[own_id]) for own_id, _ in own] for parent, own in by_parent.items()}
         whole = []
         for parent_id, record in parents:
-            own = by_parent.get(parent_id, [])[: children.limit]
+            own = [each for _, each in by_parent.get(parent_id, [])]
             nested = f'{{"totalSize":{len(own)},"done":true,"records":[{",".join(own)}]}}' if own else "null"
             whole.append((parent_id, f'{record[:-1]},"{children.name}":{nested}}}'))
         return whole
 
     def _aggregated(self, query: Query, scope: Scope) -> Page:
         first = query.fields[0]
-        if isinstance(first, Aggregate) and first.path is None and len(query.fields) == 1:
-            where = scope.where_sql(query.where)
-            sql = f"SELECT COUNT(*) FROM {scope.from_sql} WHERE {where}"  # noqa: S608 - names from the schema
-            count = self.state.query(sql, scope.params)[0][0]
+        if isinstance(first, Function) and first.inner is None and len(query.fields) == 1 and not query.groups.operands:
+            count = self.state.query(count_sql(query, scope), scope.params)[0][0]
             return Page({"totalSize": count, "done": True, "records": []}, 0)
-        names, sql = aggregate_sql(query, scope)
-        rows = self.state.query(sql, scope.params)
-        records = [{"attributes": {"type": "AggregateResult"}, **dict(zip(names, row, strict=True))} for row in rows]
+        plan = aggregation(query, scope)
+        rows = self.state.query(plan.sql, plan.params)
+        if len(rows) > LARGEST_ANSWER:
+            message = (
+                "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"
+            )
+            raise SalesforceError("EXCEEDED_ID_LIMIT", message)
+        records = [
+            {"attributes": {"type": "AggregateResult"}, **_shown(plan.names, plan.booleans, row)} for row in rows
+        ]
         return Page({"totalSize": len(records), "done": True, "records": records}, len(records))
+
+
+def _shown(names: Sequence[str], booleans: Sequence[bool], row: Sequence[Any]) -> dict[str, Any]:
+    """One aggregated row; what follows its named columns only served its order."""
+    values = zip(names, booleans, row, strict=False)
+    return {name: bool(value) if is_boolean and value is not None else value for name, is_boolean, value in values}

@@ -1,13 +1,31 @@
 """SOQL text to a tree. It knows the grammar only; which objects and fields exist is ``soql_sql``'s business."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from typing import TypeVar
 
 from integrations.sandbox.salesforce_errors import SalesforceError
+from integrations.sandbox.soql_tree import (
+    AGGREGATES,
+    CONVERSIONS,
+    DATE_FUNCTIONS,
+    AllFields,
+    Comparison,
+    Condition,
+    Function,
+    Groups,
+    Junction,
+    Not,
+    Operand,
+    Order,
+    Path,
+    Query,
+    Selected,
+    Token,
+    TypeOf,
+)
 
-TokenKind = Literal["name", "string", "number", "instant", "date", "literal", "symbol", "end"]
+T = TypeVar("T")
 
 _TOKENS = re.compile(
     r"""
@@ -18,107 +36,20 @@ _TOKENS = re.compile(
   | (?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
   | (?P<literal>[A-Za-z_]+:\d+)
   | (?P<name>[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*)
-  | (?P<symbol><=|>=|!=|<>|[=<>(),])
+  | (?P<symbol><=|>=|!=|<>|[=<>(),:])
     """,
     re.VERBOSE | re.DOTALL,
 )
-_AGGREGATES = frozenset({"count", "count_distinct", "sum", "avg", "min", "max"})
+_FUNCTIONS = AGGREGATES | CONVERSIONS | DATE_FUNCTIONS
+_SCOPES = ("delegated", "everything", "mine", "mine_and_my_groups", "my_territory", "my_team_territory", "team")
+_AFTER_FROM = ("where", "order", "group", "limit", "offset", "for", "with", "using", "all", "having", "update")
 _AROUND = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One word of the query; ``at`` is its offset in the text."""
-
-    kind: TokenKind
-    text: str
-    at: int
-
-    def says(self, *words: str) -> bool:
-        return self.kind in {"name", "symbol"} and self.text.lower() in words
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """A field, perhaps of a parent: ``Account.Owner.Name``."""
-
-    parts: tuple[str, ...]
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Aggregate:
-    """``COUNT(Id) alias``; ``path`` is None for ``COUNT()``."""
-
-    function: str
-    path: Path | None
-    alias: str | None
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class AllFields:
-    """``FIELDS(ALL)``, ``FIELDS(STANDARD)`` or ``FIELDS(CUSTOM)``."""
-
-    which: str
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """``path operator value``; a list or a sub-query on the right of IN and NOT IN."""
-
-    path: Path
-    operator: str
-    value: "Token | tuple[Token, ...] | Query"
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """``NOT`` a condition."""
-
-    inner: "Condition"
-
-
-@dataclass(frozen=True, slots=True)
-class Junction:
-    """Conditions joined by ``and`` or by ``or``."""
-
-    word: str
-    inner: "tuple[Condition, ...]"
-
-
-Condition = Comparison | Not | Junction
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One field of ORDER BY."""
-
-    path: Path
-    descending: bool
-    nulls_last: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """One SELECT. ``source`` is an object, or for a sub-query of children the name of the relationship."""
-
-    fields: "tuple[Path | Aggregate | AllFields | Query, ...]"
-    source: str
-    source_at: int
-    alias: str | None
-    where: Condition | None
-    group_by: tuple[Path, ...]
-    order_by: tuple[Order, ...]
-    limit: int | None
-    offset: int
+_DEEPEST = 60
 
 
 def complaint(text: str, at: int, message: str) -> str:
     """The message with the place it is about, as Salesforce shows it: the text around, a caret, row and column."""
-    row = text.count("\n", 0, at) + 1
-    column = at - (text.rfind("\n", 0, at) + 1) + 1
+    row, column = _place(text, at)
     start, end = max(0, at - _AROUND), at + _AROUND
     shown = text[start:end].replace("\n", " ")
     return f"\n{shown}\n{' ' * (at - start)}^\nERROR at Row:{row}:Column:{column}\n{message}"
@@ -128,7 +59,7 @@ def parsed(text: str) -> Query:
     """Read one SOQL query.
 
     Raises:
-        SalesforceError: MALFORMED_QUERY, with the place.
+        SalesforceError: MALFORMED_QUERY, with the place; QUERY_TOO_COMPLICATED.
     """
     parser = _Parser(text)
     query = parser.query()
@@ -147,13 +78,17 @@ def string_value(token: Token) -> str:
     )
 
 
+def _place(text: str, at: int) -> tuple[int, int]:
+    return text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
+
+
 def _tokens(text: str) -> list[Token]:
     found: list[Token] = []
     at = 0
     while at < len(text):
         match = _TOKENS.match(text, at)
         if match is None:
-            raise SalesforceError("MALFORMED_QUERY", complaint(text, at, f"unexpected token: '{text[at]}'"))
+            raise SalesforceError("MALFORMED_QUERY", complaint(text, at, _lexical(text, at)))
         kind = match.lastgroup
         if kind != "space":
             found.append(Token(kind, match[0], at))  # type: ignore[arg-type]  # the groups are the kinds
@@ -161,11 +96,21 @@ def _tokens(text: str) -> list[Token]:
     return [*found, Token("end", "<EOF>", len(text))]
 
 
+def _lexical(text: str, at: int) -> str:
+    """What the real lexer says of a character that begins nothing, or of a quote that is never closed."""
+    row, column = _place(text, at)
+    if text[at] == "'":
+        row, column = _place(text, len(text))
+        return f"line {row}:{column} mismatched character '<EOF>' expecting '''"
+    return f"line {row}:{column} no viable alternative at character '{text[at]}'"
+
+
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens = _tokens(text)
         self.next = 0
+        self.depth = 0
 
     # -- words --------------------------------------------------------------------------------------------------------
 
@@ -199,101 +144,152 @@ class _Parser:
             raise self.unexpected()
         return self.take()
 
+    def listed(self, item: Callable[[], T]) -> tuple[T, ...]:
+        items = [item()]
+        while self.took(","):
+            items.append(item())
+        return tuple(items)
+
+    def deeper(self, read: Callable[[], T]) -> T:
+        """Something inside brackets; a text of brackets only must not exhaust the reader."""
+        if self.depth == _DEEPEST:
+            message = "Query is either selecting too many fields or the filter conditions are too complicated."
+            raise SalesforceError("QUERY_TOO_COMPLICATED", message)
+        self.depth += 1
+        inner = read()
+        self.depth -= 1
+        return inner
+
     def unexpected(self) -> SalesforceError:
         shown = self.token.text if self.token.kind == "end" else f"'{self.token.text}'"
-        return SalesforceError("MALFORMED_QUERY", complaint(self.text, self.token.at, f"unexpected token: {shown}"))
+        return self.wrong(f"unexpected token: {shown}")
+
+    def wrong(self, message: str, at: int | None = None) -> SalesforceError:
+        place = self.token.at if at is None else at
+        return SalesforceError("MALFORMED_QUERY", complaint(self.text, place, message))
 
     # -- clauses ------------------------------------------------------------------------------------------------------
 
     def query(self) -> Query:
         self.expect("select")
-        fields = [self.field()]
-        while self.took(","):
-            fields.append(self.field())
+        fields = self.listed(self.field)
         self.expect("from")
         source = self.name()
         alias = self.alias()
+        scope = self.scope() if self.took("using") else None
         where = self.condition() if self.took("where") else None
-        self.ignored_clauses()
-        group_by = self.group_by()
-        order_by = self.order_by()
+        self.sharing_clause()
+        groups = self.groups() if self.took("group") else Groups()
+        order_by: tuple[Order, ...] = ()
+        if self.took("order"):
+            self.expect("by")
+            order_by = self.listed(self.order)
         limit = self.whole_number() if self.took("limit") else None
         offset = self.whole_number() if self.took("offset") else 0
-        self.ignored_clauses()
-        return Query(tuple(fields), source.text, source.at, alias, where, group_by, order_by, limit, offset)
+        self.viewing_clauses()
+        return Query(fields, source.text, source.at, alias, scope, where, groups, order_by, limit, offset)
 
-    def field(self) -> "Path | Aggregate | AllFields | Query":
+    def field(self) -> Selected | Query:
         if self.took("("):
-            inner = self.query()
+            inner = self.deeper(self.query)
             self.expect(")")
             return inner
+        if self.token.says("typeof") and self.tokens[self.next + 1].kind == "name":
+            return self.type_of()
+        if self.token.says("fields") and self.tokens[self.next + 1].says("("):
+            at = self.take().at
+            self.take()
+            which = self.expect("all", "standard", "custom")
+            self.expect(")")
+            return AllFields(which.text.lower(), at)
+        found = self.operand()
+        has_alias = self.token.kind == "name" and not self.token.says("from")
+        alias = self.take().text if has_alias else None
+        if isinstance(found, Path):
+            return Path(found.parts, found.at, alias)
+        return Function(found.name, found.inner, alias, found.at)
+
+    def operand(self) -> Operand:
         token = self.name()
         if not self.token.says("("):
             return _path(token)
-        self.take()
-        if token.says("fields"):
-            which = self.expect("all", "standard", "custom")
-            self.expect(")")
-            return AllFields(which.text.lower(), token.at)
-        return self.aggregate(token)
-
-    def aggregate(self, function: Token) -> Aggregate:
-        if not function.says(*_AGGREGATES):
+        if token.text.lower() not in _FUNCTIONS:
             self.next -= 1
             raise self.unexpected()
-        path = None if self.token.says(")") and function.says("count") else _path(self.name())
+        self.take()
+        inner = None
+        if not (self.token.says(")") and token.says("count")):
+            inner = self.deeper(self.operand)
         self.expect(")")
-        alias = self.take().text if self.token.kind == "name" and not self.token.says("from") else None
-        return Aggregate(function.text.lower(), path, alias, function.at)
+        return Function(token.text.lower(), inner, None, token.at)
+
+    def type_of(self) -> TypeOf:
+        self.take()
+        relationship = self.name()
+        branches = []
+        self.expect("when")
+        while True:
+            kind = self.name()
+            self.expect("then")
+            branches.append((kind, self.listed(self.path)))
+            if not self.took("when"):
+                break
+        otherwise = self.listed(self.path) if self.took("else") else ()
+        self.expect("end")
+        return TypeOf(relationship, tuple(branches), otherwise)
+
+    def path(self) -> Path:
+        return _path(self.name())
 
     def alias(self) -> str | None:
         self.took("as")
-        if self.token.kind != "name" or self.token.says(
-            "where", "order", "group", "limit", "offset", "for", "with", "using", "all"
-        ):
+        if self.token.kind != "name" or self.token.says(*_AFTER_FROM):
             return None
         return self.take().text
 
-    def ignored_clauses(self) -> None:
-        """Clauses about sharing and views, which change nothing for an integration user who sees everything."""
+    def scope(self) -> str:
+        self.expect("scope")
+        return self.expect(*_SCOPES).text.lower()
+
+    def sharing_clause(self) -> None:
+        """What changes nothing for an integration user who sees everything."""
+        while self.took("with"):
+            self.expect("security_enforced", "user_mode", "system_mode")
+
+    def viewing_clauses(self) -> None:
+        """What notes that someone looked, which the sandbox does not; and what only Apex may ask."""
         while True:
-            if self.took("with"):
-                self.expect("security_enforced", "user_mode", "system_mode")
-            elif self.took("for"):
+            if self.took("for"):
                 self.expect("view", "reference", "update")
-            elif self.took("using"):
-                self.expect("scope")
-                self.name()
+            elif self.took("update"):
+                self.expect("tracking", "viewstat")
+            elif self.took("all"):
+                self.expect("rows")
+                raise SalesforceError("MALFORMED_QUERY", "ALL ROWS not allowed in this context")
             else:
                 return
 
-    def group_by(self) -> tuple[Path, ...]:
-        if not self.took("group"):
-            return ()
+    def groups(self) -> Groups:
         self.expect("by")
-        paths = [_path(self.name())]
-        while self.took(","):
-            paths.append(_path(self.name()))
-        return tuple(paths)
-
-    def order_by(self) -> tuple[Order, ...]:
-        if not self.took("order"):
-            return ()
-        self.expect("by")
-        orders = [self.order()]
-        while self.took(","):
-            orders.append(self.order())
-        return tuple(orders)
+        kind = ""
+        if self.token.says("rollup", "cube") and self.tokens[self.next + 1].says("("):
+            kind = self.take().text.lower()
+            self.take()
+        operands = self.listed(self.operand)
+        if kind:
+            self.expect(")")
+        return Groups(operands, kind, self.condition() if self.took("having") else None)
 
     def order(self) -> Order:
-        path = _path(self.name())
+        operand = self.operand()
         descending = self.took("desc")
         if not descending:
             self.took("asc")
         nulls_last = self.took("nulls") and self.expect("first", "last").says("last")
-        return Order(path, descending, nulls_last)
+        return Order(operand, descending, nulls_last)
 
     def whole_number(self) -> int:
+        self.refuse_bind()
         if self.token.kind != "number" or not self.token.text.isdigit():
             raise self.unexpected()
         return int(self.take().text)
@@ -314,42 +310,53 @@ class _Parser:
 
     def negatable(self) -> Condition:
         if self.took("not"):
-            return Not(self.negatable())
+            return Not(self.deeper(self.negatable))
         if self.took("("):
-            inner = self.condition()
+            inner = self.deeper(self.condition)
             self.expect(")")
             return inner
         return self.comparison()
 
     def comparison(self) -> Comparison:
-        path = _path(self.name())
+        operand = self.operand()
         if self.took("in"):
-            return Comparison(path, "in", self.members())
+            return Comparison(operand, "in", self.members())
         if self.token.says("not"):
             self.take()
             self.expect("in")
-            return Comparison(path, "not in", self.members())
+            return Comparison(operand, "not in", self.members())
+        if self.token.says("includes", "excludes"):
+            operator = self.take().text.lower()
+            self.expect("(")
+            values = self.listed(self.value)
+            self.expect(")")
+            return Comparison(operand, operator, values)
         operator = self.expect("=", "!=", "<>", "<", "<=", ">", ">=", "like").text.lower()
-        return Comparison(path, "!=" if operator == "<>" else operator, self.value())
+        return Comparison(operand, "!=" if operator == "<>" else operator, self.value())
 
     def members(self) -> tuple[Token, ...] | Query:
+        if self.token.kind in {"name", "string"}:
+            raise self.wrong("Bind variables only allowed in Apex code")
+        self.refuse_bind()
         self.expect("(")
         if self.token.says("select"):
-            inner = self.query()
+            inner = self.deeper(self.query)
             self.expect(")")
             return inner
-        values = [self.value()]
-        while self.took(","):
-            values.append(self.value())
+        values = self.listed(self.value)
         self.expect(")")
-        return tuple(values)
+        return values
 
     def value(self) -> Token:
+        self.refuse_bind()
         if self.token.kind in {"symbol", "end"}:
             raise self.unexpected()
         return self.take()
 
+    def refuse_bind(self) -> None:
+        if self.token.says(":"):
+            raise self.wrong("Bind variables only allowed in Apex code")
+
 
 def _path(token: Token) -> Path:
-    parts: Sequence[str] = token.text.split(".")
-    return Path(tuple(parts), token.at)
+    return Path(tuple(token.text.split(".")), token.at)

@@ -1,16 +1,17 @@
 """A checked SOQL query as the SQL that finds its rows and the SQL that renders them as JSON records."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.sandbox import salesforce_errors as errors
 from integrations.sandbox.salesforce_errors import SalesforceError
-from integrations.sandbox.soql_parser import Aggregate, AllFields, Path, Query
 from integrations.sandbox.soql_sql import Resolved, Scope, object_named
+from integrations.sandbox.soql_tree import DATE_FUNCTIONS, AllFields, Function, Operand, Path, Query, TypeOf
 
 LARGEST_PAGE, LONG_TEXT_PAGE = 2_000, 200
 LARGEST_OFFSET = 2_000
+MOST_CHILDREN, FIRST_DEEP_VERSION = 5, 58.0
 FIELDS_LIMIT = 200
 
 
@@ -35,7 +36,7 @@ class Shape:
         """The SQL of the whole record with its attributes."""
         url = f"'/services/data/v{version}/sobjects/' || {self.kind_sql} || '/' || {self.id_sql}"
         pairs = [f"'attributes', json_object('type', {self.kind_sql}, 'url', {url})"]
-        pairs += [f"'{name}', {value}" for name, value in self.fields.items()]
+        pairs += [f"'{name}', {value.replace('{version}', version)}" for name, value in self.fields.items()]
         for name, parent in self.parents.items():
             whole = f"CASE WHEN {parent.id_sql} IS NULL THEN 'null' ELSE {parent.json_sql(version)} END"
             pairs.append(f"'{name}', json({whole})")
@@ -53,12 +54,13 @@ def _value_sql(resolved: Resolved) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """A sub-query of children. Its SQL takes the parents' ids as JSON; its rows are parent id and record."""
+    """A sub-query of children. Its SQL takes the parents' ids as JSON; its rows are parent id, own id and record."""
 
     name: str
     sql: str
     params: list[Any]
     limit: int | None
+    children: "list[Children]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +82,12 @@ def planned(query: Query, scope: Scope, version: str) -> Plan:
     """
     if query.offset > LARGEST_OFFSET:
         raise SalesforceError("NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000")
-    where = scope.where_sql(query.where)
+    where = scope.where_sql(query)
     order = scope.order_sql(query.order_by)
     limit = f" LIMIT {-1 if query.limit is None else query.limit} OFFSET {query.offset}"
     row_sql = f"SELECT {scope.table}._row FROM {scope.from_sql} WHERE {where}{order}{limit}"  # noqa: S608
     shape, long_texts = _shape(query, scope)
-    children = [_children(each, scope, version) for each in query.fields if isinstance(each, Query)]
+    children = _all_children(query, scope, version, 1)
     largest = LONG_TEXT_PAGE if long_texts > 1 else LARGEST_PAGE
     return Plan(row_sql, scope.params, read_sql(shape, scope, "_row", version), children, largest)
 
@@ -114,37 +116,6 @@ def fields_shape(names: Iterable[str], scope: Scope) -> Shape:
     return shape
 
 
-def aggregate_sql(query: Query, scope: Scope) -> tuple[list[str], str]:
-    """The names of an aggregate query's columns, and its SQL.
-
-    Raises:
-        SalesforceError: A field is neither grouped nor aggregated.
-    """
-    groups = [scope.resolve(path) for path in query.group_by]
-    names: list[str] = []
-    columns: list[str] = []
-    for each in query.fields:
-        if isinstance(each, Aggregate) and each.path is not None:
-            names.append(each.alias or f"expr{sum(name.startswith('expr') for name in names)}")
-            columns.append(_call_sql(each, scope.resolve(each.path)))
-        elif isinstance(each, Path) and scope.resolve(each) in groups:
-            names.append(scope.resolve(each).names[-1])
-            columns.append(scope.resolve(each).sql)
-        else:
-            shown = ".".join(each.parts) if isinstance(each, Path) else "expression"
-            raise SalesforceError("MALFORMED_QUERY", f"Field must be grouped or aggregated: {shown}")
-    where = scope.where_sql(query.where)
-    grouped = f" GROUP BY {', '.join(group.sql for group in groups)}" if groups else ""
-    limit = f" LIMIT {query.limit}" if query.limit is not None else ""
-    return names, f"SELECT {', '.join(columns)} FROM {scope.from_sql} WHERE {where}{grouped}{limit}"  # noqa: S608
-
-
-def _call_sql(aggregate: Aggregate, resolved: Resolved) -> str:
-    if aggregate.function == "count_distinct":
-        return f"COUNT(DISTINCT {resolved.sql})"
-    return f"{aggregate.function}({resolved.sql})"
-
-
 def _own_shape(scope: Scope) -> Shape:
     return Shape(f'{scope.table}."Id"', f"'{scope.entity.name}'")
 
@@ -152,30 +123,85 @@ def _own_shape(scope: Scope) -> Shape:
 def _shape(query: Query, scope: Scope) -> tuple[Shape, int]:
     """The shape of the records, and how many custom long texts they show: two make the pages smaller."""
     shape = _own_shape(scope)
-    seen: set[tuple[str, ...]] = set()
     long_texts = 0
-    for path in _paths(query, scope):
-        resolved = scope.resolve(path)
-        if resolved.names in seen:
-            raise scope.fail("INVALID_FIELD", path.at, f"duplicate field selected: {'.'.join(path.parts)}")
-        seen.add(resolved.names)
+    for each in query.fields:
+        if isinstance(each, TypeOf):
+            _add_type_of(shape, each, scope)
+    for resolved in selected(query, scope):
         long_texts += resolved.field.is_long_text and resolved.field.is_custom
         shape.add(resolved, scope)
     return shape, long_texts
 
 
-def _paths(query: Query, scope: Scope) -> Iterable[Path]:
+def selected(query: Query, scope: Scope) -> Iterator[Resolved]:
+    """The fields that a query selects, in order.
+
+    Raises:
+        SalesforceError: One does not exist or is selected twice.
+    """
+    seen: set[tuple[str, ...]] = set()
+    for each in _operands(query, scope):
+        if isinstance(each, Function) and each.name in DATE_FUNCTIONS:
+            raise SalesforceError("MALFORMED_QUERY", f"Field must be grouped or aggregated: {each.shown}")
+        resolved = scope.operand(each)
+        if isinstance(each, Path) and each.alias:
+            raise scope.fail("MALFORMED_QUERY", each.at, "only aggregate expressions use field aliasing")
+        if each.alias:
+            resolved = Resolved((each.alias,), resolved.field, resolved.sql)
+        if resolved.names in seen:
+            raise scope.fail("INVALID_FIELD", each.at, f"duplicate field selected: {each.shown}")
+        seen.add(resolved.names)
+        yield resolved
+
+
+def _operands(query: Query, scope: Scope) -> Iterable[Operand]:
     for each in query.fields:
-        if isinstance(each, Path):
-            yield each
-        elif isinstance(each, AllFields):
-            if query.limit is None or query.limit > FIELDS_LIMIT:
-                raise SalesforceError("MALFORMED_QUERY", "The SOQL FIELDS function must have a LIMIT of at most 200")
+        if isinstance(each, AllFields):
             kinds = {"all": {True, False}, "custom": {True}, "standard": {False}}[each.which]
+            if True in kinds and (query.limit is None or query.limit > FIELDS_LIMIT):
+                raise SalesforceError("MALFORMED_QUERY", "The SOQL FIELDS function must have a LIMIT of at most 200")
             yield from (Path((one.name,), each.at) for one in scope.entity.fields if one.is_custom in kinds)
+        elif not isinstance(each, Query | TypeOf):
+            yield each
 
 
-def _children(query: Query, parent: Scope, version: str) -> Children:
+def _add_type_of(shape: Shape, type_of: TypeOf, scope: Scope) -> None:
+    """Show a parent by the fields that are asked of its object; null where no branch is for it."""
+    name = type_of.relationship
+    link = scope.entity.by_relationship.get(name.text.lower())
+    if link is None or len(link.refers_to) < 2:
+        message = errors.no_such_relationship(name.text, "field path")
+        raise scope.fail("INVALID_FIELD", name.at, message)
+    link_sql = f'{scope.table}."{link.name}"'
+    cases = []
+    for kind, paths in type_of.branches:
+        entity = object_named(scope, kind.text, kind.at)
+        if entity.name not in link.refers_to:
+            raise scope.fail("INVALID_FIELD", kind.at, f"{entity.name} is no type of {link.relationship}")
+        inner = scope.inner(entity, None)
+        own = _own_shape(inner)
+        for path in paths:
+            own.add(inner.resolve(path), inner)
+        record = f'SELECT {own.json_sql("{version}")} FROM {inner.from_sql} WHERE {inner.table}."Id" = {link_sql}'  # noqa: S608
+        cases.append(f"WHEN '{entity.key_prefix}' THEN ({record})")
+    other = Shape("", "")
+    for path in type_of.otherwise:
+        other.add(scope.resolve(Path((name.text, *path.parts), path.at)), scope)
+    rest = other.parents[str(link.relationship)].json_sql("{version}") if other.parents else "'null'"
+    chosen = f"CASE substr({link_sql}, 1, 3) {' '.join(cases)} ELSE {rest} END"
+    shape.fields[str(link.relationship)] = f"json(CASE WHEN {link_sql} IS NULL THEN 'null' ELSE {chosen} END)"
+
+
+def _all_children(query: Query, scope: Scope, version: str, depth: int) -> list[Children]:
+    found = [each for each in query.fields if isinstance(each, Query)]
+    deepest = MOST_CHILDREN if float(version) >= FIRST_DEEP_VERSION else 1
+    if found and depth > deepest:
+        message = f"SOQL statements cannot query aggregate relationships more than {deepest} level away from the root "
+        raise scope.fail("MALFORMED_QUERY", found[0].source_at, message + "entity object.")
+    return [_children(each, scope, version, depth) for each in found]
+
+
+def _children(query: Query, parent: Scope, version: str, depth: int) -> Children:
     links = {name.lower(): (name, child, by) for name, child, by, _ in parent.entity.children}
     link = links.get(query.source.lower())
     if link is None:
@@ -183,10 +209,10 @@ def _children(query: Query, parent: Scope, version: str) -> Children:
         raise parent.fail("INVALID_TYPE", query.source_at, message)
     name, child, by = link
     scope = parent.inner(object_named(parent, child, query.source_at), query.alias)
-    where, order = scope.where_sql(query.where), scope.order_sql(query.order_by)
+    where, order = scope.where_sql(query), scope.order_sql(query.order_by)
     shape, _ = _shape(query, scope)
     sql = (
-        f'SELECT {scope.table}."{by}", {shape.json_sql(version)} FROM {scope.from_sql} '  # noqa: S608
+        f'SELECT {scope.table}."{by}", {scope.table}."Id", {shape.json_sql(version)} FROM {scope.from_sql} '  # noqa: S608
         f'WHERE {scope.table}."{by}" IN (SELECT value FROM json_each(?)) AND ({where}){order}'
     )
-    return Children(name, sql, scope.params, query.limit)
+    return Children(name, sql, scope.params, query.limit, _all_children(query, scope, version, depth + 1))

@@ -10,22 +10,25 @@ import orjson
 
 from integrations.sandbox import salesforce_errors as errors
 from integrations.sandbox.salesforce_errors import SalesforceError
+from integrations.sandbox.salesforce_ids import made_id
 from integrations.sandbox.salesforce_objects import BY_PREFIX, OBJECTS
 from integrations.sandbox.salesforce_schema import TEXT_TYPES, Field, SObject, derived
-from integrations.sandbox.soql_parser import (
-    Comparison,
-    Condition,
-    Not,
-    Order,
-    Path,
-    Query,
-    Token,
-    complaint,
-)
+from integrations.sandbox.soql_functions import aggregated, called
+from integrations.sandbox.soql_parser import complaint, string_value
+from integrations.sandbox.soql_tree import Comparison, Condition, Junction, Not, Operand, Order, Path, Query, Token
 from integrations.sandbox.soql_values import WrongLiteralError, bound_value, date_span, day_start, is_null, like_pattern
 from integrations.sandbox.state import quoted, table_name
 
 _MANY = 500
+MOST_PARENTS = 5
+MOST_SEMI_JOINS = 2
+GROUPING = "grouping "
+"""Begins the SQL of ``GROUPING(field)``, which has an answer only where grouping sets are known."""
+
+_NOT_TOP = (
+    "Semi join sub-selects are only allowed at the top level WHERE expressions and not in nested WHERE expressions"
+)
+_ID_TYPES = frozenset({"id", "reference"})
 _POLYMORPHIC = {"name": "Name", "type": "Type", "id": "Id"}
 
 
@@ -56,6 +59,8 @@ class Scope:
     join_sql: list[str] = field(default_factory=list)
     params: list[Any] = field(default_factory=list)
     table: str = ""
+    in_having: bool = False
+    grouped_away: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.table = f"t{next(self.aliases)}"
@@ -80,6 +85,9 @@ class Scope:
         parts = path.parts
         if len(parts) > 1 and self._is_own_name(parts[0]):
             parts = parts[1:]
+        if len(parts) - 1 > MOST_PARENTS:
+            message = f"relationship path is longer than {MOST_PARENTS} levels: {path.shown}"
+            raise self.fail("MALFORMED_QUERY", path.at, message)
         entity, table = self.entity, self.table
         names: tuple[str, ...] = ()
         for part in parts[:-1]:
@@ -95,6 +103,32 @@ class Scope:
         if found is None:
             raise self.fail("INVALID_FIELD", path.at, errors.no_such_column(parts[-1], entity.name))
         return Resolved((*names, found.name), found, f"{table}.{quoted(found.name)}")
+
+    def operand(self, operand: Operand, *, aggregates: bool = False) -> Resolved:
+        """A field, or a function of one; aggregates where they are allowed.
+
+        Raises:
+            SalesforceError: As ``resolve``; or the function cannot stand here or take such a field.
+        """
+        if isinstance(operand, Path):
+            return self._kept(self.resolve(operand))
+        if operand.inner is None or (operand.is_aggregate and not (aggregates or self.in_having)):
+            raise self.fail("MALFORMED_QUERY", operand.at, f"unexpected token: '{operand.name}'")
+        if operand.name == "grouping" and isinstance(operand.inner, Path):
+            inner = self.resolve(operand.inner)
+            sql = str(int(inner.sql in self.grouped_away)) if self.in_having else GROUPING + inner.sql
+            return Resolved(inner.names, derived(inner.field.name, "int"), sql)
+        inner = self.resolve(operand.inner) if isinstance(operand.inner, Path) else self.operand(operand.inner)
+        try:
+            field, sql = (aggregated if operand.is_aggregate else called)(operand.name, inner.field, inner.sql)
+        except SalesforceError as error:
+            raise self.fail(error.code, operand.at, error.message) from None
+        return self._kept(Resolved(inner.names, field, sql))
+
+    def _kept(self, resolved: Resolved) -> Resolved:
+        """The same, or null where a sub-total has grouped it away."""
+        is_kept = resolved.sql not in self.grouped_away
+        return resolved if is_kept else Resolved(resolved.names, resolved.field, "NULL")
 
     def parent_id(self, names: tuple[str, ...]) -> str:
         """The SQL of the id of the parent that ``names`` leads to, once a path below it was resolved."""
@@ -135,12 +169,31 @@ class Scope:
 
     # -- conditions ---------------------------------------------------------------------------------------------------
 
-    def where_sql(self, condition: Condition | None) -> str:
-        """The WHERE of this SELECT, with what ``sees_all`` leaves out."""
-        parts = [self.condition_sql(condition)] if condition else []
+    def where_sql(self, query: Query) -> str:
+        """The WHERE of this SELECT, with its scope and what ``sees_all`` leaves out.
+
+        Raises:
+            SalesforceError: A condition names what does not exist or asks for what is not allowed.
+        """
+        self._check_semi_joins(query.where)
+        parts = [self.condition_sql(query.where)] if query.where else []
+        if query.scope == "mine" and self._has("OwnerId"):
+            parts.append(f"{self.table}.{quoted('OwnerId')} = '{made_id(OBJECTS['user'].key_prefix, 0)}'")
         if not self.sees_all:
             parts += [f"{self.table}.{quoted(name)} = 0" for name in ("IsDeleted", "IsArchived") if self._has(name)]
         return " AND ".join(parts) or "1"
+
+    def _check_semi_joins(self, condition: Condition | None) -> None:
+        found = [(each, is_top, word) for each, is_top, word in _semi_joins(condition)]
+        if any(word == "or" for _, _, word in found):
+            message = "Semi join sub-selects are not allowed with the 'OR' operator"
+        elif not all(is_top for _, is_top, _ in found):
+            message = _NOT_TOP
+        elif len(found) > MOST_SEMI_JOINS:
+            message = f"The maximum number of semi join sub-selects is {MOST_SEMI_JOINS}"
+        else:
+            return
+        raise self.fail("MALFORMED_QUERY", found[-1][0].operand.at, message)
 
     def condition_sql(self, condition: Condition) -> str:
         """One condition; unknown counts as false under NOT, so that nulls are found there."""
@@ -154,10 +207,10 @@ class Scope:
         """The ORDER BY, empty when none is asked for; equal records keep the order in which they were made."""
         parts = []
         for order in orders:
-            resolved = self.resolve(order.path)
+            resolved = self.operand(order.operand)
             if resolved.field.is_long_text:
                 message = f"field '{resolved.field.name}' can not be sorted in a query call"
-                raise self.fail("INVALID_FIELD", order.path.at, message)
+                raise self.fail("INVALID_FIELD", order.operand.at, message)
             way, nulls = "DESC" if order.descending else "ASC", "LAST" if order.nulls_last else "FIRST"
             parts.append(f"{resolved.sql} {way} NULLS {nulls}")
         return f" ORDER BY {', '.join(parts)}, {self.table}._row" if parts else ""
@@ -166,20 +219,22 @@ class Scope:
         return name.lower() in self.entity.by_name
 
     def _comparison_sql(self, comparison: Comparison) -> str:
-        resolved = self.resolve(comparison.path)
+        resolved = self.operand(comparison.operand)
         if resolved.field.is_long_text:
             message = f"field '{resolved.field.name}' can not be filtered in a query call"
-            raise self.fail("INVALID_FIELD", comparison.path.at, message)
+            raise self.fail("INVALID_FIELD", comparison.operand.at, message)
         try:
             if isinstance(comparison.value, Query):
-                return self._semi_join_sql(resolved, comparison.operator, comparison.value)
+                return self._semi_join_sql(resolved, comparison, comparison.value)
+            if comparison.operator in {"includes", "excludes"}:
+                return self._choices_sql(resolved, comparison)
             if isinstance(comparison.value, tuple):
                 return self._members_sql(resolved, comparison.operator, comparison.value)
             if comparison.operator == "like":
-                return self._like_sql(resolved, comparison.value, comparison.path.at)
+                return self._like_sql(resolved, comparison.value, comparison.operand.at)
             return self._simple_sql(resolved, comparison.operator, comparison.value)
         except WrongLiteralError as wrong:
-            raise self.fail("INVALID_FIELD", comparison.path.at, str(wrong)) from None
+            raise self.fail("INVALID_FIELD", comparison.operand.at, str(wrong)) from None
 
     def _simple_sql(self, left: Resolved, operator: str, token: Token) -> str:
         if span := date_span(left.field, token, self.today):
@@ -221,6 +276,20 @@ class Scope:
         joint = "OR" if len(present) == len(values) else "AND"
         return f"({left.sql} IS {'' if joint == 'OR' else 'NOT '}NULL {joint} {within})"
 
+    def _choices_sql(self, left: Resolved, comparison: Comparison) -> str:
+        """Several choices of a field at once: ``'A;B'`` wants both, a list any of its members."""
+        if left.field.type != "multipicklist" or not isinstance(comparison.value, tuple):
+            message = f"invalid operator on {left.field.type} field"
+            raise self.fail("INVALID_QUERY_FILTER_OPERATOR", comparison.operand.at, message)
+        wanted = []
+        for token in comparison.value:
+            self._bound(left, token)
+            choices = string_value(token).split(";")
+            self.params += [f";{choice.strip().lower()};" for choice in choices]
+            wanted.append("(" + " AND ".join([f"instr(';' || lower({left.sql}) || ';', ?) > 0"] * len(choices)) + ")")
+        includes = f"COALESCE({' OR '.join(wanted)}, 0)"
+        return includes if comparison.operator == "includes" else f"NOT {includes}"
+
     def _list_sql(self, values: Sequence[Any]) -> str:
         """Bound members; a long list goes as one parameter, since SQLite counts them."""
         if len(values) > _MANY:
@@ -238,17 +307,37 @@ class Scope:
         self.params.append(like_pattern(token))
         return f"{left.sql} LIKE ? ESCAPE '\\'"
 
-    def _semi_join_sql(self, left: Resolved, operator: str, inner: Query) -> str:
+    def _semi_join_sql(self, left: Resolved, comparison: Comparison, inner: Query) -> str:
         scope = self.inner(object_named(self, inner.source, inner.source_at), inner.alias)
         if len(inner.fields) != 1 or not isinstance(inner.fields[0], Path):
             raise self.fail("MALFORMED_QUERY", inner.source_at, "semi join sub-selects can only select one field")
         selected = scope.resolve(inner.fields[0])
-        where = scope.where_sql(inner.where)
+        self._check_semi_join(left, comparison, selected, inner)
+        where = scope.where_sql(inner)
         self.params += scope.params
         sql = f"SELECT {selected.sql} FROM {scope.from_sql} WHERE {where}"  # noqa: S608 - names from the schema
         sql += f" AND {selected.sql} IS NOT NULL"
-        within = f"{left.sql} {operator.upper()} ({sql})"
-        return within if operator == "in" else f"({left.sql} IS NULL OR {within})"
+        within = f"{left.sql} {comparison.operator.upper()} ({sql})"
+        return within if comparison.operator == "in" else f"({left.sql} IS NULL OR {within})"
+
+    def _check_semi_join(self, left: Resolved, comparison: Comparison, selected: Resolved, inner: Query) -> None:
+        at, message = inner.source_at, ""
+        if left.field.type not in _ID_TYPES:
+            at = comparison.operand.at
+            message = "The left operand field in the where expression for outer query should be an id field"
+            message += f", cannot use: '{left.field.name}'"
+        elif selected.field.type not in _ID_TYPES:
+            message = (
+                f"The selected field in the inner query should be an id field, cannot use: '{selected.field.name}'"
+            )
+        elif inner.source.lower() == self.entity.name.lower():
+            message = "The inner and outer selects should not be on the same object type"
+        elif inner.order_by or inner.limit is not None or inner.offset or inner.groups.operands:
+            message = "ORDER BY, LIMIT, OFFSET and GROUP BY are not allowed in a semi join sub-select"
+        elif any(True for _ in _semi_joins(inner.where)):
+            message = "Nested semi join sub-selects are not supported"
+        if message:
+            raise self.fail("MALFORMED_QUERY", at, message)
 
     def inner(self, entity: SObject, alias: str | None) -> "Scope":
         """A scope inside this one, whose table names do not meet these."""
@@ -265,6 +354,17 @@ def object_named(scope: Scope, name: str, at: int) -> SObject:
     if found is None:
         raise scope.fail("INVALID_TYPE", at, errors.no_such_object(name))
     return found
+
+
+def _semi_joins(condition: Condition | None, depth: int = 0, word: str = "") -> Iterator[tuple[Comparison, bool, str]]:
+    """The semi-joins of a condition: whether each stands at the top level, and the word that joins it to others."""
+    if isinstance(condition, Comparison) and isinstance(condition.value, Query):
+        yield condition, depth <= 1, word
+    elif isinstance(condition, Junction):
+        for each in condition.inner:
+            yield from _semi_joins(each, depth + 1, condition.word)
+    elif isinstance(condition, Not):
+        yield from _semi_joins(condition.inner, depth + 2, word)
 
 
 def stored(entity: SObject) -> str:

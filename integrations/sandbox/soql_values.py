@@ -8,10 +8,13 @@ from integrations.sandbox.salesforce_errors import SalesforceError
 from integrations.sandbox.salesforce_ids import normal_id
 from integrations.sandbox.salesforce_schema import Field
 from integrations.sandbox.soql_dates import Span, literal_span
-from integrations.sandbox.soql_parser import Token, string_value
+from integrations.sandbox.soql_parser import string_value
+from integrations.sandbox.soql_tree import Token
 
 _NAMES = {"datetime": "dateTime", "currency": "double", "percent": "double", "reference": "ID", "id": "ID"}
-_IN_QUOTES = frozenset({"string", "textarea", "picklist", "email", "phone", "url", "combobox", "id", "reference"})
+_IN_QUOTES = frozenset(
+    {"string", "textarea", "picklist", "multipicklist", "email", "phone", "url", "combobox"} | {"id", "reference"}
+)
 
 
 class WrongLiteralError(Exception):
@@ -35,10 +38,17 @@ def is_null(token: Token) -> bool:
 
 
 def date_span(field: Field, token: Token, today: date) -> Span | None:
-    """The days that a date literal means, when the field is a date or datetime and the token such a literal."""
+    """The days that a date literal means, when the field is a date or datetime and the token such a literal.
+
+    Raises:
+        SalesforceError: The days lie outside of the calendar.
+    """
     if field.type not in {"date", "datetime"} or token.kind not in {"name", "literal"}:
         return None
-    return literal_span(token.text, today)
+    try:
+        return literal_span(token.text, today)
+    except (ValueError, OverflowError):
+        raise SalesforceError("INVALID_QUERY_FILTER_OPERATOR", f"Invalid date: {token.text}") from None
 
 
 def bound_value(field: Field, token: Token) -> Any:

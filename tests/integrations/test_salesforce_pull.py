@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from integrations.crm import Page
 from integrations.salesforce import fields
 from integrations.salesforce.fields import SalesforceConfig, Source
-from integrations.salesforce.pull import Reading, page_of
+from integrations.salesforce.rows import Reading, page_of
 from models import frames
 
 NOW = datetime(2026, 11, 21, 2, tzinfo=UTC)

@@ -9,24 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integrations.salesforce.soql import soql
 from integrations.sandbox.salesforce_errors import SalesforceError
 from integrations.sandbox.salesforce_ids import record_id
 from integrations.sandbox.salesforce_query import Queries
 from integrations.sandbox.salesforce_store import load, prepare
 from integrations.sandbox.soql_dates import literal_span
-from integrations.sandbox.soql_parser import parsed
+from integrations.sandbox.soql_parser import parsed, string_value
+from integrations.sandbox.soql_tree import Comparison, Junction, Token
 from integrations.sandbox.state import State
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)  # a Saturday
 
 ACCOUNTS = """
-    Name   | Customer_Tier__c | Seats__c | Strategic__c | Renewal_Date__c | CreatedDate
-    Acme   | Enterprise       | 100      | true         | 2026-11-21      | 2026-11-20T23:59:59.000+0000
-    bravo  | SMB              | 5        | false        | 2026-11-22      | 2026-11-21T00:00:00.000+0000
-    Citrus | SMB              |          | false        | 2026-12-31      | 2026-11-21T11:00:00.000+0000
-    delta  |                  | 20.5     | false        |                 | 2025-01-01T00:00:00.000+0000
-    O'Hara | Mid-Market       | 7        | true         | 2027-02-19      | 2024-02-29T10:00:00.000+0000
-    50%_up | Enterprise       | 0        | false        | 2025-11-21      | 2026-10-31T00:00:00.000+0000
+    Name   | Customer_Tier__c | Seats__c | Strategic__c | Renewal_Date__c | CreatedDate                  | Products__c
+    Acme   | Enterprise       | 100      | true         | 2026-11-21      | 2026-11-20T23:59:59.000+0000 | Core;Insights
+    bravo  | SMB              | 5        | false        | 2026-11-22      | 2026-11-21T00:00:00.000+0000 | Core
+    Citrus | SMB              |          | false        | 2026-12-31      | 2026-11-21T11:00:00.000+0000 | Connect
+    delta  |                  | 20.5     | false        |                 | 2025-01-01T00:00:00.000+0000 | Corelli
+    O'Hara | Mid-Market       | 7        | true         | 2027-02-19      | 2024-02-29T10:00:00.000+0000 |
+    50%_up | Enterprise       | 0        | false        | 2025-11-21      | 2026-10-31T00:00:00.000+0000 |
 """
 
 
@@ -62,7 +64,10 @@ class Org:
                 {"LastName": "Dee"},
             ],
         )
-        load(self.state, "Task", [{"Subject": "Call them", "WhatId": self.accounts[0]}, {"Subject": "Nothing"}])
+        box = self.state.query('SELECT "Id" FROM "salesforce__Contact" WHERE "LastName" = ?', ("Box",))[0][0]
+        load(
+            self.state, "Task", [{"Subject": "Call them", "WhatId": self.accounts[0], "WhoId": box}, {"Subject": "No"}]
+        )
         self.queries = Queries(self.state)
 
     def find(self, soql: str, **more: Any) -> dict[str, Any]:
@@ -99,6 +104,11 @@ CASES = """
     Seats__c = null                                                 | Citrus
     Seats__c IN (5, 7.0)                                            | bravo O'Hara
     Name LIKE '%A%'                                                 | Acme bravo delta O'Hara
+    Products__c INCLUDES ('Core')                                   | Acme bravo
+    Products__c INCLUDES ('Core;Insights', 'Connect')               | Acme Citrus
+    Products__c EXCLUDES ('core')                                   | 50%_up Citrus delta O'Hara
+    CALENDAR_YEAR(CreatedDate) < 2026                               | delta O'Hara
+    DAY_ONLY(CreatedDate) = YESTERDAY                               | Acme
     Name LIKE '_itrus'                                              | Citrus
     Name LIKE '50\\%\\_%'                                           | 50%_up
     (NOT Name LIKE '%r%')                                           | 50%_up Acme delta
@@ -166,17 +176,110 @@ def test_shows_parents_children_and_polymorphic_names(org: Org) -> None:
 
 def test_counts_and_aggregates(org: Org) -> None:
     assert org.find("SELECT COUNT() FROM Account WHERE Seats__c > 5") == {"totalSize": 3, "done": True, "records": []}
-    soql = "SELECT Customer_Tier__c tier_unused, COUNT(Id) n, MAX(Seats__c) FROM Account GROUP BY Customer_Tier__c"
-    with pytest.raises(SalesforceError, match="unexpected token"):
-        org.find(soql)
-    rows = org.find(soql.replace(" tier_unused", ""))["records"]
-    found = [(row["Customer_Tier__c"], row["n"], row["expr0"]) for row in rows]
+    assert org.find("SELECT COUNT() FROM Account LIMIT 2")["totalSize"] == 2
+    soql = "SELECT Customer_Tier__c tier, COUNT(Id) n, MAX(Seats__c) FROM Account GROUP BY Customer_Tier__c"
+    rows = org.find(soql)["records"]
+    found = [(row["tier"], row["n"], row["expr0"]) for row in rows]
     assert found == [(None, 1, 20.5), ("Enterprise", 2, 100.0), ("Mid-Market", 1, 7.0), ("SMB", 2, 5.0)]
     with pytest.raises(SalesforceError, match="grouped or aggregated: Name"):
         org.find("SELECT Name, COUNT(Id) FROM Account")
 
 
+TIER, YEAR, WEEKDAY = "Customer_Tier__c", "CALENDAR_YEAR(CreatedDate)", "DAY_IN_WEEK(Renewal_Date__c)"
+GROUPED = [
+    ("Strategic__c, COUNT_DISTINCT(Customer_Tier__c) n", "GROUP BY Strategic__c ORDER BY COUNT(Id)", "true 2, false 2"),
+    (f"{TIER} t, COUNT(Id) n", f"GROUP BY {TIER} HAVING COUNT(Id) > 1 AND {TIER} LIKE 'S%'", "SMB 2"),
+    (
+        f"{TIER} t, SUM(Seats__c) n",
+        f"GROUP BY {TIER} ORDER BY SUM(Seats__c) DESC NULLS LAST LIMIT 2",
+        "Enterprise 100.0, None 20.5",
+    ),
+    (f"{YEAR} y, COUNT(Id) n", f"GROUP BY {YEAR} ORDER BY {YEAR}", "2024 1, 2025 1, 2026 4"),
+    ("Owner.Name o, AVG(Seats__c) n", "WHERE Seats__c != null GROUP BY Owner.Name", "Ann Ames 26.5"),
+    (f"{WEEKDAY} d, COUNT(Id) n", f"WHERE Renewal_Date__c = THIS_MONTH GROUP BY {WEEKDAY}", "7 1, 1 1"),
+    ("Strategic__c, COUNT(Id) n", "GROUP BY ROLLUP(Strategic__c)", "false 4, true 2, None 6"),
+    ("Strategic__c, GROUPING(Strategic__c) n", "GROUP BY ROLLUP(Strategic__c)", "false 0, true 0, None 1"),
+    (
+        "Strategic__c, COUNT(Id) n",
+        f"WHERE Seats__c = 100 GROUP BY CUBE(Strategic__c, {TIER})",
+        "true 1, true 1, None 1, None 1",
+    ),
+    (f"{TIER}, COUNT(Id) n", f"GROUP BY ROLLUP({TIER}) HAVING GROUPING({TIER}) = 1 OR {TIER} = 'SMB'", "SMB 2, None 6"),
+    (f"{TIER}, COUNT(Id) n", f"WHERE Name LIKE '%a%' GROUP BY ROLLUP({TIER}) HAVING {TIER} = 'SMB'", "SMB 1"),
+    ("Strategic__c, COUNT(Id) n", "WHERE Name = 'nobody' GROUP BY ROLLUP(Strategic__c)", ""),
+]
+
+
+@pytest.mark.parametrize(("fields", "rest", "found"), GROUPED)
+def test_groups(org: Org, fields: str, rest: str, found: str) -> None:
+    records = org.find(f"SELECT {fields} FROM Account {rest}")["records"]  # noqa: S608 - it is SOQL
+    rows = [[str(value) for name, value in record.items() if name != "attributes"] for record in records]
+    words = {"True": "true", "False": "false"}
+    shown = [" ".join(words.get(value, value) for value in row) for row in rows]
+    ordered = (list, list) if "ORDER BY" in rest else (sorted, sorted)
+    assert ordered[0](shown) == ordered[1](found.split(", ") if found else [])
+
+
+def test_shows_an_object_by_its_type(org: Org) -> None:
+    soql = (
+        "SELECT Subject, TYPEOF What WHEN Account THEN Name, Owner.Email WHEN Case THEN Subject ELSE Name END FROM Task"
+    )
+    call, nothing = sorted(org.find(soql)["records"], key=lambda record: str(record["Subject"]))
+    assert (call["What"]["Name"], call["What"]["Owner"]["Email"]) == ("Acme", "ann@vendor.example")
+    assert call["What"]["attributes"]["url"].startswith("/services/data/v66.0/sobjects/Account/001")
+    assert nothing["What"] is None
+    other = org.find(
+        "SELECT TYPEOF What WHEN Case THEN Subject ELSE Name, Type END FROM Task WHERE What.Type = 'Account'"
+    )
+    assert (other["records"][0]["What"]["Name"], other["records"][0]["What"]["Type"]) == ("Acme", "Account")
+
+
+def test_shows_children_of_children_from_version_58(org: Org) -> None:
+    soql = "SELECT Name, (SELECT LastName, (SELECT Subject FROM Tasks) FROM Contacts ORDER BY LastName) FROM Account"
+    acme = next(record for record in org.find(soql)["records"] if record["Name"] == "Acme")
+    contacts = acme["Contacts"]["records"]
+    assert [(each["LastName"], each["Tasks"] and each["Tasks"]["totalSize"]) for each in contacts] == [
+        ("Ash", None),
+        ("Box", 1),
+    ]
+    with pytest.raises(SalesforceError, match="more than 1 level away from the root entity object"):
+        org.find(soql, version="57.0")
+
+
+def test_converts_and_formats(org: Org) -> None:
+    fields = "Name, toLabel(Customer_Tier__c), FORMAT(Seats__c) seats, Seats__c, FORMAT(Renewal_Date__c)"
+    record = org.find(f"SELECT {fields} FROM Account WHERE Name = 'Acme' FOR VIEW")["records"][0]  # noqa: S608
+    del record["attributes"]
+    assert list(record.values()) == ["Acme", "Enterprise", "100.00", 100.0, "11/21/2026"]
+    assert list(record)[1:3] == ["Customer_Tier__c", "seats"]
+    with pytest.raises(SalesforceError, match="duplicate field selected"):
+        org.find("SELECT Name, toLabel(Name) FROM Account")
+
+
+def test_limits_by_scope(org: Org) -> None:
+    assert org.find("SELECT Id FROM Account USING SCOPE mine")["totalSize"] == 0
+    assert org.find("SELECT Id FROM Account USING SCOPE everything WHERE Name = 'Acme' FOR REFERENCE")["totalSize"] == 1
+
+
+def test_more_groups_than_an_answer_holds_are_refused() -> None:
+    org = Org()
+    load(org.state, "Contact", [{"LastName": f"L{number}"} for number in range(2_000)])
+    assert (
+        org.find("SELECT LastName, COUNT(Id) FROM Contact WHERE LastName LIKE 'L%' GROUP BY LastName")["totalSize"]
+        == 2_000
+    )
+    with pytest.raises(SalesforceError, match="does not support queryMore"):
+        org.find("SELECT LastName, COUNT(Id) FROM Contact GROUP BY LastName")
+
+
+def test_a_text_of_brackets_only_is_refused(org: Org) -> None:
+    for text in ("(" * 50_000, "NOT " * 20_000, "(NOT " * 15_000):
+        with pytest.raises(SalesforceError, match="QUERY_TOO_COMPLICATED"):
+            org.find(f"SELECT Id FROM Account WHERE {text}")  # noqa: S608 - it is SOQL
+
+
 def test_shows_all_fields_of_a_kind_within_the_limit(org: Org) -> None:
+    assert "Name" in org.find("SELECT FIELDS(STANDARD) FROM Account")["records"][0]
     record = org.find("SELECT FIELDS(CUSTOM) FROM Account LIMIT 1")["records"][0]
     assert "Seats__c" in record
     assert "Name" not in record
@@ -184,16 +287,46 @@ def test_shows_all_fields_of_a_kind_within_the_limit(org: Org) -> None:
         org.find("SELECT FIELDS(ALL) FROM Account")
 
 
-REFUSED = """
+REFUSED = r"""
     SELECT Foo FROM Account | INVALID_FIELD | No such column 'Foo' on entity 'Account'.
     SELECT Name FROM Account WHERE Foo__c = 1 | INVALID_FIELD | No such column 'Foo__c' on entity
     SELECT Boss.Name FROM Account | INVALID_FIELD | relationship 'Boss' in field path.
     SELECT Name, name FROM Account | INVALID_FIELD | duplicate field selected: name
     SELECT Id FROM Acount | INVALID_TYPE | sObject type 'Acount' is not supported.
     SELECT Id, (SELECT Id FROM Contact) FROM Account | INVALID_TYPE | relationship 'Contact' in FROM part
-    SELECT Id FORM Account | MALFORMED_QUERY | unexpected token: 'FORM'
+    SELECT Id FORM Account | MALFORMED_QUERY | Row:1:Column:16\nunexpected token: 'Account'
+    SELECT Id an_alias FROM Account | MALFORMED_QUERY | only aggregate expressions use field aliasing
     SELECT Id FROM Account WHERE | MALFORMED_QUERY | unexpected token: <EOF>
-    SELECT Id FROM Account WHERE Name = 'a | MALFORMED_QUERY | unexpected token: '''
+    SELECT Id FROM Account WHERE Name = 'a | MALFORMED_QUERY | line 1:39 mismatched character '<EOF>' expecting '''
+    SELECT Id FROM Account WHERE Name = "a" | MALFORMED_QUERY | line 1:37 no viable alternative at character '"'
+    SELECT Id FROM Account WHERE Name = :name | MALFORMED_QUERY | Column:37\nBind variables only allowed in Apex code
+    SELECT Id FROM Account WHERE Name IN :names | MALFORMED_QUERY | Column:38\nBind variables only allowed in Apex code
+    SELECT Id FROM Account WHERE Name IN 'a' | MALFORMED_QUERY | Column:38\nBind variables only allowed in Apex code
+    SELECT Id FROM Account LIMIT :n | MALFORMED_QUERY | Bind variables only allowed in Apex code
+    SELECT Id FROM Account ALL ROWS | MALFORMED_QUERY | ALL ROWS not allowed in this context
+    SELECT Id FROM Account USING SCOPE ours | MALFORMED_QUERY | unexpected token: 'ours'
+    SELECT Id FROM Account HAVING COUNT(Id) > 1 | MALFORMED_QUERY | unexpected token: 'HAVING'
+    SELECT SUM(Name) FROM Account | INVALID_FIELD | field Name does not support aggregate operator SUM
+    SELECT MAX(Seats__c) FROM Account LIMIT 1 | MALFORMED_QUERY | Non-grouped query that uses overall aggregate
+    SELECT Name, COUNT(Id) FROM Account GROUP BY Name ORDER BY Seats__c | MALFORMED_QUERY | Ordered field must be
+    SELECT Name FROM Account GROUP BY Name HAVING Seats__c > 1 | MALFORMED_QUERY | grouped or aggregated: Seats__c
+    SELECT Name a, COUNT(Id) a FROM Account GROUP BY Name | MALFORMED_QUERY | duplicate alias: a
+    SELECT CreatedDate FROM Account GROUP BY CreatedDate | INVALID_FIELD | 'CreatedDate' can not be grouped in a query
+    SELECT Id FROM Account WHERE COUNT(Id) > 1 | MALFORMED_QUERY | unexpected token: 'count'
+    SELECT CALENDAR_YEAR(Name) FROM Account GROUP BY CALENDAR_YEAR(Name) | INVALID_FIELD | not support date function
+    SELECT FIELDS(CUSTOM) FROM Account LIMIT 201 | MALFORMED_QUERY | must have a LIMIT of at most 200
+    SELECT Id, FIELDS(STANDARD) FROM Account | INVALID_FIELD | duplicate field selected: Id
+    SELECT Name FROM Account WHERE Name INCLUDES ('a') | INVALID_QUERY_FILTER_OPERATOR | invalid operator on string
+    SELECT Parent.Parent.Parent.Parent.Parent.Parent.Name FROM Account | MALFORMED_QUERY | longer than 5 levels
+    SELECT TYPEOF Owner WHEN User THEN Name END FROM Account | INVALID_FIELD | relationship 'Owner' in field path
+    SELECT TYPEOF What WHEN Contact THEN Name END FROM Task | INVALID_FIELD | Contact is no type of What
+    SELECT Id FROM Account WHERE Id IN (SELECT Id FROM Account) | MALFORMED_QUERY | not be on the same object type
+    SELECT Id FROM Account WHERE Name IN (SELECT AccountId FROM Contact) | MALFORMED_QUERY | cannot use: 'Name'
+    SELECT Id FROM Account WHERE Id IN (SELECT LastName FROM Contact) | MALFORMED_QUERY | cannot use: 'LastName'
+    SELECT Id FROM Account WHERE Name = 'a' OR Id IN (SELECT AccountId FROM Contact) | MALFORMED_QUERY | the 'OR'
+    SELECT Id FROM Account WHERE NOT Id IN (SELECT AccountId FROM Contact) | MALFORMED_QUERY | only allowed at the top
+    SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact LIMIT 1) | MALFORMED_QUERY | LIMIT, OFFSET and
+    SELECT Id FROM Account WHERE CreatedDate > N_YEARS_AGO:90000 | INVALID_QUERY_FILTER_OPERATOR | Invalid date
     SELECT Id FROM Account WHERE Name IN () | MALFORMED_QUERY | unexpected token: ')'
     SELECT Id FROM Account WHERE Name = Acme | MALFORMED_QUERY | unexpected token: 'Acme'
     SELECT Id FROM Account WHERE Id = 'a' AND Id = 'b' OR Id = 'c' | MALFORMED_QUERY | unexpected token: 'OR'
@@ -214,7 +347,7 @@ REFUSED = """
 
 @pytest.mark.parametrize(
     ("soql", "code", "message"),
-    [[cell.strip() for cell in line.split("|")] for line in REFUSED.strip().splitlines()],
+    [[cell.strip().replace("\\n", "\n") for cell in line.split("|")] for line in REFUSED.strip().splitlines()],
 )
 def test_refuses(org: Org, soql: str, code: str, message: str) -> None:
     with pytest.raises(SalesforceError) as refused:
@@ -272,6 +405,13 @@ SPANS = """
     N_QUARTERS_AGO:1  | 2026-07-01 | 2026-10-01
     LAST_YEAR         | 2025-01-01 | 2026-01-01
     THIS_FISCAL_YEAR  | 2026-01-01 | 2027-01-01
+    N_WEEKS_AGO:1     | 2026-11-08 | 2026-11-15
+    N_MONTHS_AGO:11   | 2025-12-01 | 2026-01-01
+    N_YEARS_AGO:1     | 2025-01-01 | 2026-01-01
+    NEXT_N_WEEKS:1    | 2026-11-22 | 2026-11-29
+    NEXT_N_QUARTERS:2 | 2027-01-01 | 2027-07-01
+    LAST_N_FISCAL_QUARTERS:1 | 2026-07-01 | 2026-10-01
+    N_FISCAL_YEARS_AGO:2     | 2024-01-01 | 2025-01-01
     NEXT_N_YEARS:2    | 2027-01-01 | 2029-01-01
 """
 
@@ -293,6 +433,22 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         parsed(text)
     except SalesforceError as refused:
         assert refused.code == "MALFORMED_QUERY"  # noqa: PT017 - whichever comes out is checked
+
+
+@given(st.text(max_size=60) | st.text("'\\%_\n\r\t nN:()", max_size=30))
+def test_a_text_quoted_by_our_own_client_comes_back_as_one_literal(text: str) -> None:
+    """What ``soql`` writes, the sandbox's own grammar reads as one value that says exactly what went in."""
+    query = parsed(
+        soql("SELECT Id FROM Account WHERE Name = {name} AND Id IN {ids} LIMIT 3", name=text, ids=[text, "b"])
+    )
+    assert query.limit == 3
+    assert isinstance(query.where, Junction)
+    named, listed = query.where.inner
+    assert isinstance(named, Comparison)
+    assert isinstance(named.value, Token)
+    assert isinstance(listed, Comparison)
+    assert isinstance(listed.value, tuple)
+    assert [string_value(each) for each in (named.value, *listed.value)] == [text, text, "b"]
 
 
 @given(st.text(max_size=60))

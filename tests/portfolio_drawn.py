@@ -7,7 +7,7 @@ import polars as pl
 
 from models import frames
 from models.reports import RenewalRisk
-from tests.transforms.drawn import drawn
+from tests.tables import frame
 from transforms.portfolio import renewal_risk
 
 DAY = date(2026, 11, 20)
@@ -75,22 +75,22 @@ def pictured(watermarks: str = WATERMARKS) -> dict[str, Any]:
     """The arguments of ``renewal_risk`` for the portfolio above."""
     until = pl.col("until").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_zone="UTC")
     return {
-        "customers": drawn(CUSTOMERS, frames.Customers, **FIXED["customers"]),
-        "signals": drawn(SIGNALS, frames.Signals),
-        "health": drawn(HEALTH, frames.Health, **FIXED["health"]),
+        "customers": frame(CUSTOMERS, frames.Customers, **FIXED["customers"]),
+        "signals": frame(SIGNALS, frames.Signals),
+        "health": frame(HEALTH, frames.Health, **FIXED["health"]),
         "renewals": _renewals(),
-        "lifecycle": drawn("customer_id\nsoon\nlate", frames.Lifecycle, **FIXED["lifecycle"]),
-        "tasks": drawn(TASKS, frames.TasksDue),
-        "freshness": drawn(watermarks).with_columns(until),
+        "lifecycle": frame("customer_id\nsoon\nlate", frames.Lifecycle, **FIXED["lifecycle"]),
+        "tasks": frame(TASKS, frames.TasksDue),
+        "freshness": frame(watermarks).with_columns(until),
         "as_of": DAY,
         "policy_version": "default-1",
     }
 
 
 def _renewals() -> pl.DataFrame:
-    terms = drawn(TERMS, frames.Renewals, **FIXED["renewals"], risk="low")
-    stakes = drawn(STAKES, frames.Renewals)
-    return terms.update(stakes.select(drawn(STAKES).columns), on="customer_id")
+    terms = frame(TERMS, frames.Renewals, **FIXED["renewals"], risk="low")
+    stakes = frame(STAKES, frames.Renewals)
+    return terms.update(stakes.select(frame(STAKES).columns), on="customer_id")
 
 
 def drawn_report(**others: Any) -> RenewalRisk:

@@ -11,7 +11,7 @@ from models.enums import Band, RenewalRisk, RenewalWindow
 from models.reports import NEAR, UNKNOWN_NAMES, CurrencyBlock, Figures, Trouble
 from models.reports import RenewalRisk as Report
 from tests.portfolio_drawn import drawn_report, pictured
-from tests.transforms.drawn import drawn
+from tests.tables import frame
 
 
 def of(report: Report, customer_id: str) -> dict[str, Any]:
@@ -219,4 +219,4 @@ def _term(dice: random.Random) -> dict[str, Any]:
 
 def _watermarks(salesforce: str, hubspot: str) -> pl.DataFrame:
     picture = f"crm | until\nsalesforce | {salesforce}\nhubspot | {hubspot}"
-    return drawn(picture).with_columns(pl.col("until").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_zone="UTC"))
+    return frame(picture).with_columns(pl.col("until").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_zone="UTC"))

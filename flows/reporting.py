@@ -68,10 +68,10 @@ def write_reports(run: Run, assessed: Assessed) -> list[Path]:
         lifecycle=assessed.lifecycle,
         tasks=assessed.tasks,
         as_of=run.as_of,
+        policy=run.policy,
         policy_version=run.policy.version,
         freshness=run.store.watermarks(),
         troubles=[Trouble(trouble.part, trouble.message) for trouble in run.troubles],
-        at_risk_levels=run.policy.renewals.risk.arr_at_risk,
     )
     try:
         return _written(report, run.settings.report.folder)
@@ -121,10 +121,10 @@ def _concluded(store: Store, customers: pl.DataFrame, policy: Policy, as_of: dat
         **found,
         tasks=tasks_due(known.lazy(), *concluded, as_of=day, policy=policy).collect(),
         as_of=day,
+        policy=policy,
         policy_version=last["policy_version"],
         freshness=store.watermarks(),
         troubles=_troubles(store, last["run_id"]),
-        at_risk_levels=policy.renewals.risk.arr_at_risk,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from models import frames
+from models.policy.load import load_policy
 from models.reports import RenewalRisk
 from tests.tables import frame
 from transforms.portfolio import renewal_risk
@@ -83,6 +84,7 @@ def pictured(watermarks: str = WATERMARKS) -> dict[str, Any]:
         "tasks": frame(TASKS, frames.TasksDue),
         "freshness": frame(watermarks).with_columns(until),
         "as_of": DAY,
+        "policy": load_policy(None),
         "policy_version": "default-1",
     }
 

@@ -8,6 +8,7 @@ import polars as pl
 from models.enums import Band, RenewalWindow, SignalStatus, Stage
 from models.enums import RenewalRisk as Risk
 from models.money import minor_digits, minor_digits_of
+from models.policy.pack import Policy
 from models.reports import (
     ACCOUNT_COLUMNS,
     BAND_NAMES,
@@ -19,9 +20,9 @@ from models.reports import (
     RenewalRisk,
     Trouble,
 )
+from transforms.segments import segment_label
 from transforms.text import one_line
 
-AT_RISK_LEVELS = (Risk.HIGH, Risk.MEDIUM)
 NOTICE_SOON_DAYS = 7
 STALE_AFTER = timedelta(hours=12)
 """A CRM that lags the other by more than this missed a night."""
@@ -39,10 +40,10 @@ def renewal_risk(
     lifecycle: pl.DataFrame,
     tasks: pl.DataFrame,
     as_of: date,
+    policy: Policy,
     policy_version: str,
     freshness: pl.DataFrame,
     troubles: Sequence[Trouble] = (),
-    at_risk_levels: Sequence[str] = AT_RISK_LEVELS,
 ) -> RenewalRisk:
     """Gather what leaders ask about renewals.
 
@@ -54,10 +55,10 @@ def renewal_risk(
         lifecycle: ``frames.Lifecycle``.
         tasks: ``frames.TasksDue``.
         as_of: The day that was assessed.
+        policy: Says which risks count as at risk, and what segments are called.
         policy_version: The policy that judged.
         freshness: The store's watermarks: reads ``crm`` and ``until``.
         troubles: What went wrong in the run; a part such as ``salesforce pull`` makes that CRM's data stale.
-        at_risk_levels: The risks that count as at risk, by the policy.
 
     Returns:
         A report whose every figure is the exact sum over accounts that it lists.
@@ -72,8 +73,8 @@ def renewal_risk(
         _evidence(signals),
         _actions(tasks),
     ]
-    joined = _joined(customers, parts)
-    accounts = joined.pipe(_judged, as_of, at_risk_levels).pipe(_ordered).select(*ACCOUNT_COLUMNS)
+    joined = _joined(customers, parts, policy)
+    accounts = joined.pipe(_judged, as_of, policy.renewals.risk.arr_at_risk).pipe(_ordered).select(*ACCOUNT_COLUMNS)
     sizes = _summed(accounts, "currency").sort("arr_minor", "currency", descending=[True, False])
     return RenewalRisk(
         as_of=as_of,
@@ -86,12 +87,12 @@ def renewal_risk(
     )
 
 
-def _joined(customers: pl.DataFrame, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def _joined(customers: pl.DataFrame, parts: Sequence[pl.DataFrame], policy: Policy) -> pl.DataFrame:
     """One row per customer with all that is known, texts as one visible line each."""
     joined = customers.select(
         "customer_id",
-        "segment",
         "owner_is_active",
+        segment=segment_label(policy),
         customer=one_line(pl.col("name")),
         owner=one_line(pl.col("owner_name")),
     )
@@ -101,7 +102,6 @@ def _joined(customers: pl.DataFrame, parts: Sequence[pl.DataFrame]) -> pl.DataFr
     return joined.with_columns(
         lists,
         pl.col("customer").fill_null(pl.col("customer_id")),
-        pl.col("segment").pipe(one_line),
         pl.col("is_disputed").fill_null(False),
         pl.col("window").fill_null(str(RenewalWindow.UNKNOWN)),
         pl.col("band").fill_null(str(Band.INSUFFICIENT)),

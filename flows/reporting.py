@@ -124,8 +124,15 @@ def _concluded(store: Store, customers: pl.DataFrame, policy: Policy, as_of: dat
         policy=policy,
         policy_version=last["policy_version"],
         freshness=store.watermarks(),
-        troubles=_troubles(store, last["run_id"]),
+        troubles=[*_troubles(store, last["run_id"]), *_other_policy(last["policy_version"], policy, day)],
     )
+
+
+def _other_policy(judged_by: str, policy: Policy, day: date) -> Sequence[Trouble]:
+    if judged_by == policy.version:
+        return ()
+    text = f"{day} was judged by {judged_by}, while tasks and definitions here are those of {policy.version}"
+    return (Trouble("policy", f"{text}: `plansync run --as-of {day}` judges it anew"),)
 
 
 def _troubles(store: Store, run_id: str) -> Sequence[Trouble]:

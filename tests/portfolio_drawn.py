@@ -22,14 +22,14 @@ CUSTOMERS = """customer_id | name  | owner_name | owner_is_active
                euro        | Euro  |            |
                bare        | Bare  | Ann        | yes"""
 
-TERMS = """customer_id | window  | renewal_date | days_to_renewal | notice_date | is_disputed
-           late        | overdue | 2026-11-01   | -19             |             | no
-           soon        | d30     | 2026-12-20   | 30              | 2026-10-20  | yes
-           notice      | d60     | 2026-12-27   | 37              | 2026-11-27  | no
-           steady      | later   | 2027-05-01   | 162             |             | no
-           blind       | d90     | 2027-02-01   | 73              |             | no
-           euro        | d90     | 2027-02-18   | 90              |             | no
-           bare        | unknown |              |                 |             | no"""
+TERMS = """customer_id | window  | renewal_date | days_to_renewal | notice_date | is_disputed | has_review_scheduled
+           late        | overdue | 2026-11-01   | -19             |             | no          | no
+           soon        | d30     | 2026-12-20   | 30              | 2026-10-20  | yes         | no
+           notice      | d60     | 2026-12-27   | 37              | 2026-11-27  | no          | no
+           steady      | later   | 2027-05-01   | 162             |             | no          | no
+           blind       | d90     | 2027-02-01   | 73              |             | no          | yes
+           euro        | d90     | 2027-02-18   | 90              |             | no          | no
+           bare        | unknown |              |                 |             | no          |"""
 
 STAKES = """customer_id | risk    | arr_minor | arr_at_risk_minor | currency
             late        | high    | 100050    | 100050            | USD

@@ -1,6 +1,6 @@
 """The portfolio as leaders read it: what is at risk, where, whose, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
@@ -13,6 +13,7 @@ from models.reports import (
     ACCOUNT_COLUMNS,
     BAND_NAMES,
     NEAR,
+    RISK_NAMES,
     UNKNOWN_NAMES,
     WINDOW_NAMES,
     CurrencyBlock,
@@ -20,6 +21,7 @@ from models.reports import (
     RenewalRisk,
     Trouble,
 )
+from transforms.risk_words import risk_meanings
 from transforms.segments import segment_label
 from transforms.text import one_line
 
@@ -79,6 +81,7 @@ def renewal_risk(
     return RenewalRisk(
         as_of=as_of,
         policy_version=policy_version,
+        meanings=risk_meanings(policy),
         blocks=tuple(_block(accounts, currency) for currency in sizes["currency"]),
         accounts=accounts,
         unknowns=_unknowns(accounts),
@@ -102,7 +105,7 @@ def _joined(customers: pl.DataFrame, parts: Sequence[pl.DataFrame], policy: Poli
     return joined.with_columns(
         lists,
         pl.col("customer").fill_null(pl.col("customer_id")),
-        pl.col("is_disputed").fill_null(False),
+        pl.col("is_disputed", "has_review_scheduled").fill_null(False),
         pl.col("window").fill_null(str(RenewalWindow.UNKNOWN)),
         pl.col("band").fill_null(str(Band.INSUFFICIENT)),
         pl.col("risk").fill_null(str(Risk.UNKNOWN)),
@@ -195,10 +198,19 @@ def _block(accounts: pl.DataFrame, currency: str) -> CurrencyBlock:
         minor_digits=minor_digits(currency),
         total=_figures(mine),
         near=_figures(near),
+        near_by_band=_every(near, "band", BAND_NAMES),
+        near_by_risk=_every(near, "risk", RISK_NAMES),
+        no_review=_figures(near.filter(~pl.col("has_review_scheduled"))),
         urgent=_figures(mine.filter("is_urgent")),
         by_window=_summed(mine, "window", "band").sort(order),
         by_owner=_by_owner(mine, near),
     )
+
+
+def _every(accounts: pl.DataFrame, by: str, names: Mapping[str, str]) -> pl.DataFrame:
+    """Figures for each name there is, in reading order, also where nobody is: a zero is said, not left out."""
+    order = pl.DataFrame({by: [str(name) for name in names]})
+    return order.join(_summed(accounts, by), on=by, how="left", maintain_order="left").fill_null(0)
 
 
 def _by_owner(mine: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli import app
 from flows.demo import DAY
 from flows.runtime import LEASE, utc_now
 from tests.flows.conftest import House
@@ -39,10 +41,15 @@ def test_help_imports_neither_prefect_nor_polars() -> None:
         ('[store]\nurl = "mysql://x/y"\n', "SQLite or PostgreSQL"),
     ],
 )
-def test_wrong_settings_end_with_4_and_say_what_to_do(tmp_path: Path, settings: str, message: str) -> None:
+def test_wrong_settings_end_with_4_and_say_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str, message: str
+) -> None:
     (tmp_path / "plansync.toml").write_text(settings)
-    done = called("run", "--json", cwd=tmp_path, PLANSYNC_HUBSPOT__ACCESS_TOKEN="none")
-    assert done.returncode == 4, done.stderr
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+    done = CliRunner().invoke(app, ["run", "--json"], env={"PLANSYNC_HUBSPOT__ACCESS_TOKEN": "none"})
+    signal.signal(signal.SIGTERM, handler)
+    assert done.exit_code == 4, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 

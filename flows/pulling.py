@@ -11,8 +11,9 @@ import polars as pl
 from flows.runtime import Run, files_named
 from integrations.crm import Page, Window
 from integrations.errors import CrmError
+from integrations.flatfile import content_hash
 from integrations.surveys.files import SurveyFileError, read_surveys
-from integrations.usage.files import UsageFileError, fingerprint, read_usage
+from integrations.usage.files import UsageFileError, read_usage
 from models.enums import Crm, PullObject
 from models.frames import RowErrors, empty
 from models.store import Watermark
@@ -81,8 +82,8 @@ def read_files(run: Run) -> dict[str, int]:
 def _read_file(run: Run, path: Path, kind: str) -> int:
     read, add = (read_usage, run.store.add_usage) if kind == "usage" else (read_surveys, run.store.add_surveys)
     try:
-        print_ = fingerprint(path)
-        if run.store.has_file(str(path.resolve()), print_):
+        content = content_hash(path)
+        if run.store.has_file(str(path.resolve()), content):
             run.store.add_row_errors(_listed_before(run, path), run.run_id)
             return 0
         rows, errors = read(path)
@@ -90,7 +91,7 @@ def _read_file(run: Run, path: Path, kind: str) -> int:
         run.note(f"{kind} file", error)
         return 0
     run.store.add_row_errors(errors, run.run_id)
-    add(str(path.resolve()), print_, rows, run.run_id)
+    add(str(path.resolve()), content, rows, run.run_id)
     return rows.height
 
 

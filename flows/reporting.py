@@ -68,10 +68,10 @@ def write_reports(run: Run, assessed: Assessed) -> list[Path]:
         lifecycle=assessed.lifecycle,
         tasks=assessed.tasks,
         as_of=run.as_of,
+        policy=run.policy,
         policy_version=run.policy.version,
         freshness=run.store.watermarks(),
         troubles=[Trouble(trouble.part, trouble.message) for trouble in run.troubles],
-        at_risk_levels=run.policy.renewals.risk.arr_at_risk,
     )
     try:
         return _written(report, run.settings.report.folder)
@@ -121,11 +121,18 @@ def _concluded(store: Store, customers: pl.DataFrame, policy: Policy, as_of: dat
         **found,
         tasks=tasks_due(known.lazy(), *concluded, as_of=day, policy=policy).collect(),
         as_of=day,
+        policy=policy,
         policy_version=last["policy_version"],
         freshness=store.watermarks(),
-        troubles=_troubles(store, last["run_id"]),
-        at_risk_levels=policy.renewals.risk.arr_at_risk,
+        troubles=[*_troubles(store, last["run_id"]), *_other_policy(last["policy_version"], policy, day)],
     )
+
+
+def _other_policy(judged_by: str, policy: Policy, day: date) -> Sequence[Trouble]:
+    if judged_by == policy.version:
+        return ()
+    text = f"{day} was judged by {judged_by}, while tasks and definitions here are those of {policy.version}"
+    return (Trouble("policy", f"{text}: `plansync run --as-of {day}` judges it anew"),)
 
 
 def _troubles(store: Store, run_id: str) -> Sequence[Trouble]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from flows.settings import HubSpotSettings, SalesforceSettings, Settings, SettingsError, located
 from integrations.crm import CrmPort
+from integrations.flatfile import table_files
 from models.enums import Crm, RunStatus, WriteAction, WriteKind
 from models.policy.load import load_policy
 from models.policy.pack import Policy
@@ -252,16 +253,18 @@ def _is_dead_here(holder: str) -> bool:
 
 
 def files_named(patterns: tuple[str, ...]) -> list[Path]:
-    """Every file that the settings name by path, folder or pattern, sorted; what names nothing stays, to be missed."""
+    """Every file that the settings name by path, folder or pattern, sorted; what names nothing stays, to be missed.
+
+    Files that somebody is still writing are left for the next run (``flatfile.table_files``).
+    """
     found: set[Path] = set()
     for pattern in patterns:
-        path = Path(pattern)
-        if path.is_dir():
-            found |= {each for each in path.iterdir() if each.suffix in (".csv", ".parquet")}
-        elif any(mark in pattern for mark in "*?["):
-            anchor = Path(path.anchor) if path.is_absolute() else Path()
-            matched = set(anchor.glob(str(path.relative_to(path.anchor)) if path.is_absolute() else pattern))
-            found |= matched or {path}
+        if Path(pattern).is_dir():
+            found.update(table_files(pattern))
         else:
-            found.add(path)
+            found.update(_matched(pattern) or [Path(pattern)])
     return sorted(found)
+
+
+def _matched(pattern: str) -> list[Path]:
+    return table_files(pattern) if Path(pattern).is_file() or any(mark in pattern for mark in "*?[") else []

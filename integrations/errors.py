@@ -2,7 +2,7 @@
 
 
 class CrmError(Exception):
-    """Base of the three errors below; never raised itself.
+    """Base of the two errors below; never raised itself. A record that a CRM turns down is no error but an outcome.
 
     The text names the CRM, the request's method and path, and the CRM's own error code. It never holds a token,
     a header or a record's field values.
@@ -22,12 +22,3 @@ class CrmUnavailableError(CrmError):
 
 class CrmRefusedError(CrmError):
     """Stop this CRM's part of the run: credentials, permissions, a missing field or a spent quota."""
-
-
-class RecordRejectedError(CrmError):
-    """Set this record aside and go on. A push returns it as an outcome instead of raising it."""
-
-    def __init__(self, message: str, *, code: str, record: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.record = record

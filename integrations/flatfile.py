@@ -49,7 +49,8 @@ class FileShape:
 def table_files(where: Path | str) -> list[Path]:
     """The CSV and Parquet files of a folder (sub-folders included), of a glob pattern, or the one file named, by path.
 
-    Names that begin with a dot or an underscore belong to whoever is still writing them, and are left out.
+    A pattern that ends in a suffix of its own, as ``*.tsv`` does, means files of that suffix. Names that begin with a
+    dot or an underscore belong to whoever is still writing them, and are left out.
 
     Raises:
         FlatFileError: There is neither such a folder or file, nor a wildcard in the name.
@@ -63,7 +64,8 @@ def table_files(where: Path | str) -> list[Path]:
         paths = [path for path in map(Path, glob(str(where), recursive=True)) if not _is_unfinished(Path(path.name))]
     else:
         raise FlatFileError(f"{where}: no such folder, file or pattern")
-    return sorted(path for path in paths if path.is_file() and path.suffix.lower() in SUFFIXES)
+    wanted = {*SUFFIXES, found.suffix.lower()}
+    return sorted(path for path in paths if path.is_file() and path.suffix.lower() in wanted)
 
 
 def _is_unfinished(path: Path) -> bool:

@@ -12,7 +12,7 @@ An effect that is DONE stays so while its payload is the last that the CRM confi
 payload came after it, the same one may be planned again.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -100,22 +100,6 @@ class Ledger:
         """
         with self._db.writing() as connection:
             _settle(connection, outcomes, at)
-
-    def settle_found(self, found: Mapping[str, str], at: datetime) -> None:
-        """Settle lost answers by what reading back by record key found: record key -> the CRM's id.
-
-        A creation that was found is done. That a record exists does not prove an update or a close of it: these
-        become pending again, and repeating them does no harm.
-        """
-        query = sa.select(_LEDGER.effect_key, _LEDGER.record_key, _LEDGER.action)
-        with self._db.writing() as connection:
-            rows = list(connection.execute(query.where(_LEDGER.state == LedgerState.SENDING)))
-            known = [(row.effect_key, found[row.record_key], row.action) for row in rows if row.record_key in found]
-            created = [Outcome(key, crm_id, True) for key, crm_id, action in known if action == WriteAction.CREATE]
-            _settle(connection, created, at)
-            for key, crm_id, action in known:
-                if action != WriteAction.CREATE:
-                    _set(connection, [key], state=LedgerState.PENDING, crm_id=crm_id)
 
     def failures(self) -> pl.DataFrame:
         """Effects that a CRM refused and that are still asked for, one row each, most often refused first.

@@ -6,6 +6,7 @@ from datetime import date
 import polars as pl
 
 from models.enums import Band, RenewalWindow
+from models.enums import RenewalRisk as Risk
 
 NEAR = (RenewalWindow.OVERDUE, RenewalWindow.D30, RenewalWindow.D60, RenewalWindow.D90)
 """The windows of the next 90 days, and what should have been renewed before."""
@@ -23,10 +24,18 @@ WINDOW_NAMES: dict[str, str] = {
 BAND_NAMES: dict[str, str] = {
     Band.RED: "Red",
     Band.YELLOW: "Yellow",
-    Band.GREEN: "Green",
     Band.INSUFFICIENT: "Insufficient data",
+    Band.GREEN: "Green",
 }
-"""Every health band as readers call it, worst first."""
+"""Every health band as readers call it, in reading order: what is not known stands before what is well."""
+
+RISK_NAMES: dict[str, str] = {
+    Risk.HIGH: "High risk",
+    Risk.MEDIUM: "Medium risk",
+    Risk.UNKNOWN: "Not judged",
+    Risk.LOW: "Low risk",
+}
+"""Every renewal risk as readers call it, in reading order."""
 
 UNKNOWN_NAMES: dict[str, tuple[str, str]] = {
     "renewal_date": (
@@ -67,6 +76,7 @@ ACCOUNT_COLUMNS: dict[str, pl.DataType] = {
     "is_disputed": pl.Boolean(),
     "candidates": pl.List(pl.String()),
     "notice_date": pl.Date(),
+    "has_review_scheduled": pl.Boolean(),
     "last_engagement_date": pl.Date(),
     "band": pl.String(),
     "score": pl.Float64(),
@@ -107,6 +117,10 @@ class CurrencyBlock:
         minor_digits: Decimals of its amounts.
         total: Every customer of this currency.
         near: Those that renew within 90 days or are overdue.
+        near_by_band: ``near`` by health: one row per band of ``BAND_NAMES``, in this order: ``band`` and the fields of
+            ``Figures``.
+        near_by_risk: ``near`` by risk: one row per risk of ``RISK_NAMES``, likewise, with ``risk``.
+        no_review: Those of ``near`` with no review scheduled before the renewal.
         urgent: Those that need somebody this week.
         by_window: One row per window and band that occurs: ``window``, ``band`` and the fields of ``Figures``; in
             reading order.
@@ -118,6 +132,9 @@ class CurrencyBlock:
     minor_digits: int
     total: Figures
     near: Figures
+    near_by_band: pl.DataFrame
+    near_by_risk: pl.DataFrame
+    no_review: Figures
     urgent: Figures
     by_window: pl.DataFrame
     by_owner: pl.DataFrame
@@ -132,12 +149,25 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class RiskMeaning:
+    """What the policy calls a risk: any of ``reasons``, in words, makes it ``risk``.
+
+    ``is_at_risk`` says whether the policy counts the ARR of such a renewal as at risk.
+    """
+
+    risk: str
+    is_at_risk: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RenewalRisk:
     """The renewal-risk report.
 
     Attributes:
         as_of: The day that was assessed.
         policy_version: The policy that judged.
+        meanings: What the policy calls a high risk, then a medium one; a risk that nothing leads to is left out.
         blocks: One per currency, the largest ARR first.
         accounts: ``ACCOUNT_COLUMNS``: the customers behind every figure.
         unknowns: One row per customer and thing unknown: ``kind`` (of ``UNKNOWN_NAMES``), ``detail`` and the account's
@@ -148,6 +178,7 @@ class RenewalRisk:
 
     as_of: date
     policy_version: str
+    meanings: tuple[RiskMeaning, ...]
     blocks: tuple[CurrencyBlock, ...]
     accounts: pl.DataFrame
     unknowns: pl.DataFrame

@@ -1,6 +1,5 @@
 """Runs, the requests that they cost, and who may run at all."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,18 +10,6 @@ import sqlalchemy as sa
 from models import bulk, tables
 from models.database import Database, StoreError
 from models.enums import RunStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run. ``summary`` is empty and ``finished_at`` None while it goes on."""
-
-    run_id: str
-    as_of: date
-    status: RunStatus
-    started_at: datetime
-    finished_at: datetime | None
-    summary: dict[str, Any]
 
 
 class RunLog:
@@ -59,18 +46,6 @@ class RunLog:
         with self._db.reading() as connection:
             query = sa.select(tables.runs).order_by(tables.runs.c.started_at.desc(), tables.runs.c.run_id).limit(limit)
             return bulk.listed(connection, query, tables.schema_of(tables.runs))
-
-    def last_finished_run(self) -> Run | None:
-        """The run that ended last with a result, whole or degraded; None if there is none."""
-        table = tables.runs
-        query = sa.select(table).where(table.c.status.in_([RunStatus.OK, RunStatus.DEGRADED]))
-        with self._db.reading() as connection:
-            row = connection.execute(query.order_by(table.c.finished_at.desc(), table.c.run_id).limit(1)).first()
-        if row is None:
-            return None
-        return Run(
-            row.run_id, row.as_of, RunStatus(row.status), row.started_at, row.finished_at, orjson.loads(row.summary)
-        )
 
     def add_api_calls(self, run_id: str, crm: str, read: int, write: int) -> None:
         """Add requests that left the house to what the run has cost so far."""

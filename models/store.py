@@ -10,10 +10,10 @@ from models.identities import Identities
 from models.ledger import Ledger
 from models.mirror import Mirror, Watermark
 from models.plan_items import PlanItemRevisions
-from models.run_log import Run, RunLog
+from models.run_log import RunLog
 from models.segments import Segments
 
-__all__ = ["KeyConflictError", "Run", "Store", "StoreError", "StoreUnavailableError", "Watermark"]
+__all__ = ["KeyConflictError", "Store", "StoreError", "StoreUnavailableError", "Watermark"]
 
 
 class Store(Mirror, Identities, PlanItemRevisions, Segments, Ledger, RunLog):

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from models import tables, upgrade
 from models.store import Store
+from tests.prefect_server import PrefectServer, running_server
 
 DATABASES = ["sqlite", "postgresql"]
 UrlMaker = Callable[[str], str]
@@ -68,6 +69,13 @@ def postgres() -> Iterator[Postgres]:
     made.close()
     server.stop()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """A Prefect server, started when the first test asks for it."""
+    with running_server(tmp_path_factory.mktemp("prefect-server")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

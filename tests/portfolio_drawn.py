@@ -6,8 +6,9 @@ from typing import Any
 import polars as pl
 
 from models import frames
+from models.policy.load import load_policy
 from models.reports import RenewalRisk
-from tests.transforms.drawn import drawn
+from tests.tables import frame
 from transforms.portfolio import renewal_risk
 
 DAY = date(2026, 11, 20)
@@ -21,14 +22,14 @@ CUSTOMERS = """customer_id | name  | owner_name | owner_is_active
                euro        | Euro  |            |
                bare        | Bare  | Ann        | yes"""
 
-TERMS = """customer_id | window  | renewal_date | days_to_renewal | notice_date | is_disputed
-           late        | overdue | 2026-11-01   | -19             |             | no
-           soon        | d30     | 2026-12-20   | 30              | 2026-10-20  | yes
-           notice      | d60     | 2026-12-27   | 37              | 2026-11-27  | no
-           steady      | later   | 2027-05-01   | 162             |             | no
-           blind       | d90     | 2027-02-01   | 73              |             | no
-           euro        | d90     | 2027-02-18   | 90              |             | no
-           bare        | unknown |              |                 |             | no"""
+TERMS = """customer_id | window  | renewal_date | days_to_renewal | notice_date | is_disputed | has_review_scheduled
+           late        | overdue | 2026-11-01   | -19             |             | no          | no
+           soon        | d30     | 2026-12-20   | 30              | 2026-10-20  | yes         | no
+           notice      | d60     | 2026-12-27   | 37              | 2026-11-27  | no          | no
+           steady      | later   | 2027-05-01   | 162             |             | no          | no
+           blind       | d90     | 2027-02-01   | 73              |             | no          | yes
+           euro        | d90     | 2027-02-18   | 90              |             | no          | no
+           bare        | unknown |              |                 |             | no          |"""
 
 STAKES = """customer_id | risk    | arr_minor | arr_at_risk_minor | currency
             late        | high    | 100050    | 100050            | USD
@@ -75,22 +76,23 @@ def pictured(watermarks: str = WATERMARKS) -> dict[str, Any]:
     """The arguments of ``renewal_risk`` for the portfolio above."""
     until = pl.col("until").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_zone="UTC")
     return {
-        "customers": drawn(CUSTOMERS, frames.Customers, **FIXED["customers"]),
-        "signals": drawn(SIGNALS, frames.Signals),
-        "health": drawn(HEALTH, frames.Health, **FIXED["health"]),
+        "customers": frame(CUSTOMERS, frames.Customers, **FIXED["customers"]),
+        "signals": frame(SIGNALS, frames.Signals),
+        "health": frame(HEALTH, frames.Health, **FIXED["health"]),
         "renewals": _renewals(),
-        "lifecycle": drawn("customer_id\nsoon\nlate", frames.Lifecycle, **FIXED["lifecycle"]),
-        "tasks": drawn(TASKS, frames.TasksDue),
-        "freshness": drawn(watermarks).with_columns(until),
+        "lifecycle": frame("customer_id\nsoon\nlate", frames.Lifecycle, **FIXED["lifecycle"]),
+        "tasks": frame(TASKS, frames.TasksDue),
+        "freshness": frame(watermarks).with_columns(until),
         "as_of": DAY,
+        "policy": load_policy(None),
         "policy_version": "default-1",
     }
 
 
 def _renewals() -> pl.DataFrame:
-    terms = drawn(TERMS, frames.Renewals, **FIXED["renewals"], risk="low")
-    stakes = drawn(STAKES, frames.Renewals)
-    return terms.update(stakes.select(drawn(STAKES).columns), on="customer_id")
+    terms = frame(TERMS, frames.Renewals, **FIXED["renewals"], risk="low")
+    stakes = frame(STAKES, frames.Renewals)
+    return terms.update(stakes.select(frame(STAKES).columns), on="customer_id")
 
 
 def drawn_report(**others: Any) -> RenewalRisk:

@@ -28,10 +28,9 @@ def frame(picture: str, schema: type[dy.Schema] | None = None, **fixed: Any) -> 
 
     Args:
         picture: The table. Booleans are ``yes`` and ``no``; instants ``2026-11-21`` (midnight UTC) or ``2026-11-21
-        10:30``;
-            lists ``a; b``.
+            10:30``; lists ``a; b``.
         schema: The contract that gives names, order and types; without one every column is text.
-        fixed: What columns hold that are not drawn, as in a cell.
+        fixed: What columns hold that are not drawn: text as in a cell, or the value itself.
     """
     head, *lines = [[cell.strip() for cell in line.split("|")] for line in picture.strip().splitlines()]
     rows = [[cell or None for cell in line] for line in lines if line != [""]]
@@ -42,15 +41,15 @@ def frame(picture: str, schema: type[dy.Schema] | None = None, **fixed: Any) -> 
     assert not unknown, f"no such column: {sorted(unknown)}"
     values = ORDINARY | fixed
     return text.select(
-        _typed(pl.col(name) if name in head else pl.lit(_cell(values.get(name)), dtype=pl.String), dtype).alias(name)
+        (_typed(pl.col(name), dtype) if name in head else _fixed(values.get(name), dtype)).alias(name)
         for name, dtype in frames.dtypes(schema).items()
     )
 
 
-def _cell(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+def _fixed(value: Any, dtype: pl.DataType) -> pl.Expr:
+    if isinstance(value, list):
+        return pl.lit(pl.Series([value], dtype=dtype)).first()
+    return _typed(pl.lit(value), dtype) if isinstance(value, str) else pl.lit(value, dtype=dtype)
 
 
 def _typed(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:

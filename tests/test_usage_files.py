@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flows.runtime import files_named
 from integrations import flatfile
 from integrations.surveys import files as surveys
 from integrations.usage import files as usage
@@ -178,20 +179,30 @@ def test_lists_the_files_of_folders_patterns_and_single_paths(tmp_path: Path) ->
     for name in ("b.csv", "a.parquet", "deep/c.csv", ".hidden.csv", "_half.parquet", "notes.txt", "_tmp/d.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         written(tmp_path, "x", name)
-    named = [str(path.relative_to(tmp_path)) for path in usage.usage_files(tmp_path)]
+    named = [str(path.relative_to(tmp_path)) for path in flatfile.table_files(tmp_path)]
     assert named == ["a.parquet", "b.csv", "deep/c.csv"]
-    assert usage.usage_files(f"{tmp_path}/*.csv") == [tmp_path / "b.csv"]
-    assert usage.usage_files(tmp_path / "b.csv") == [tmp_path / "b.csv"]
-    assert surveys.survey_files(f"{tmp_path}/none*.csv") == []
+    assert flatfile.table_files(f"{tmp_path}/*.csv") == [tmp_path / "b.csv"]
+    assert flatfile.table_files(f"{tmp_path}/*.txt") == [tmp_path / "notes.txt"]
+    assert flatfile.table_files(tmp_path / "b.csv") == [tmp_path / "b.csv"]
+    assert flatfile.table_files(f"{tmp_path}/none*.csv") == []
     with pytest.raises(flatfile.FlatFileError, match="no such folder, file or pattern"):
-        usage.usage_files(tmp_path / "absent")
+        flatfile.table_files(tmp_path / "absent")
 
 
-def test_a_fingerprint_follows_content_and_not_the_name(tmp_path: Path) -> None:
+def test_a_run_reads_what_the_settings_name_and_misses_what_is_not_there(tmp_path: Path) -> None:
+    for name in ("a.csv", "_half.csv", "deep/c.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        written(tmp_path, "x", name)
+    (tmp_path / "empty").mkdir()
+    asked = (str(tmp_path), f"{tmp_path}/*.csv", f"{tmp_path}/empty", f"{tmp_path}/absent.csv", f"{tmp_path}/no*.csv")
+    named = [str(path.relative_to(tmp_path)) for path in files_named(asked)]
+    assert named == ["a.csv", "absent.csv", "deep/c.csv", "no*.csv"]
+
+
+def test_the_hash_of_a_file_follows_content_and_not_the_name(tmp_path: Path) -> None:
     first, copy = written(tmp_path, HEADER, "a.csv"), written(tmp_path, HEADER, "b.csv")
     other = written(tmp_path, HEADER + "a,2026-11-01,login,3,2\n", "c.csv")
-    assert usage.fingerprint(first) == usage.fingerprint(copy) != usage.fingerprint(other)
-    assert surveys.fingerprint(first) == usage.fingerprint(first)
+    assert flatfile.content_hash(first) == flatfile.content_hash(copy) != flatfile.content_hash(other)
 
 
 CELL = st.one_of(

@@ -14,28 +14,6 @@ FACTS = [
 """What any account of a customer may tell; the home account's word counts first."""
 
 
-def home_choices(
-    accounts: pl.LazyFrame, crosswalk: pl.LazyFrame, homes: pl.LazyFrame, *, preferred_crm: str
-) -> pl.LazyFrame:
-    """Where each customer's plan lives.
-
-    A fixed home stays while its account lives. When the account is gone, another account of the same CRM takes over,
-    then any other; a customer without a fixed home lives in the preferred CRM if it has an account there. Among
-    equals the smallest id counts.
-
-    Args:
-        accounts: ``frames.Accounts``; reads ``crm``, ``crm_id``.
-        crosswalk: ``frames.Crosswalk``.
-        homes: The fixed homes: ``customer_id``, ``crm``, ``crm_id``.
-        preferred_crm: The CRM for new customers.
-
-    Returns:
-        One row per customer: ``customer_id``, ``crm``, ``crm_id``; sorted by ``customer_id``.
-    """
-    ranked = _ranked(accounts, crosswalk, homes, preferred_crm)
-    return ranked.filter(pl.col("place") == 0).select("customer_id", "crm", "crm_id").sort("customer_id")
-
-
 def customers(
     accounts: pl.LazyFrame,
     owners: pl.LazyFrame,
@@ -47,9 +25,13 @@ def customers(
 ) -> pl.LazyFrame:
     """Join the facts of each customer's accounts.
 
-    For every fact the home account's value counts if there is one, then the next account's, in the order of
-    ``home_choices``. ARR and its currency come from one account, so that amounts of one currency never stand beside
-    another. Name and owner are the home account's.
+    A fixed home stays while its account lives. When the account is gone, another account of the same CRM takes over,
+    then any other; a customer without a fixed home lives in the preferred CRM if it has an account there. Among
+    equals the smallest id counts.
+
+    For every fact the home account's value counts if there is one, then the next account's, in that order. ARR and its
+    currency come from one account, so that amounts of one currency never stand beside another. Name and owner are the
+    home account's.
 
     Args:
         accounts: ``frames.Accounts`` of all CRMs.

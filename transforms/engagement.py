@@ -87,13 +87,13 @@ def meetings_ahead(activities: pl.LazyFrame, *, words: tuple[str, ...]) -> pl.La
         words: Only meetings with one of them in the subject count, in any case; empty: every meeting.
 
     Returns:
-        ``customer_id`` and ``next_meeting_date``.
+        ``customer_no`` and ``next_meeting_date``.
     """
     ahead = activities.filter(_MEETING & pl.col("is_ahead") & (pl.col("outcome") == ActivityOutcome.SCHEDULED))
     if words:
         subject = pl.col("subject").fill_null("").str.to_lowercase()
         ahead = ahead.filter(pl.any_horizontal([subject.str.contains(word.lower(), literal=True) for word in words]))
-    return ahead.group_by("customer_id").agg(next_meeting_date=pl.col("occurred_at").min().dt.date())
+    return ahead.group_by("customer_no").agg(next_meeting_date=pl.col("occurred_at").min().dt.date())
 
 
 def engagement_readings(*, as_of: date, policy: Policy) -> list[Reading]:

@@ -27,7 +27,9 @@ class Facts:
 
     ``customer_no`` stands beside ``customer_id`` in each frame: the same customer as a small integer, since grouping
     millions of rows by it costs a third of what the text costs. It means nothing outside of these frames; ``numbers``
-    leads back (one row per customer).
+    leads back (one row per customer). In the same way ``contact_no`` numbers the contacts in the order of their
+    ``crm_id``, from 0 without a gap and in that order of rows, and stands beside ``contact_crm_id`` in the activities;
+    it is null where that contact is not known.
 
     ``contacts``, ``opportunities``, ``tickets``, ``activities`` and ``plan_items`` keep the columns and the grain of
     the mirror.
@@ -83,11 +85,13 @@ def facts(
     counted = (used if is_usage_unique else unique_usage(used)).join(refs, on="account_ref", how="inner")
     tickets = tickets_known(owned["tickets"], as_of)
     feeds = feeds_known(used, tickets, min_reporting_pct=policy.feeds.min_reporting_pct)
+    contacts = numbered_contacts(contacts_known(owned["contacts"], as_of))
+    contacts = contacts.collect().lazy()  # counted once: a number must mean one contact in every plan that reads it
     return Facts(
-        contacts=contacts_known(owned["contacts"], as_of),
+        contacts=contacts,
         opportunities=opportunities_known(owned["opportunities"], as_of),
         tickets=tickets,
-        activities=activities_known(owned["activities"], as_of),
+        activities=with_contact_no(activities_known(owned["activities"], as_of), contacts).collect().lazy(),
         usage=counted,
         surveys=surveys.filter(pl.col("answered_at") < known_until(as_of)).join(refs, on="account_ref"),
         plan_items=owned["plan_items"],
@@ -152,6 +156,18 @@ def contacts_known(contacts: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
     return contacts.filter(_exists("created_at", as_of)).with_columns(
         has_left=left, left_date=pl.when(~left_later).then("left_date")
     )
+
+
+def numbered_contacts(contacts: pl.LazyFrame) -> pl.LazyFrame:
+    """Contacts by ``crm_id``, with ``contact_no`` (UInt32, from 0) in that order."""
+    by_id = pl.concat_str("crm_id", "crm", separator="\0")  # one text sorts in half the time of two
+    return contacts.sort(by_id).with_row_index("contact_no")
+
+
+def with_contact_no(activities: pl.LazyFrame, contacts: pl.LazyFrame) -> pl.LazyFrame:
+    """Activities with the ``contact_no`` of their contact, null where it is none of ``contacts``."""
+    numbers = contacts.select("crm", "contact_no", contact_crm_id="crm_id")
+    return activities.join(numbers, on=["crm", "contact_crm_id"], how="left")
 
 
 def opportunities_known(opportunities: pl.LazyFrame, as_of: date) -> pl.LazyFrame:

@@ -4,13 +4,17 @@ Sums are integers and the score is rounded before it meets a threshold, so that 
 every machine.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from models.enums import Band, SignalStatus
 from models.policy.pack import Policy
+from transforms.numbered import added_by_number
 from transforms.readings import BAD
-from transforms.text import said
+from transforms.text import said, those_that_hold
 
 
 def health(customers: pl.LazyFrame, signals: pl.LazyFrame, *, policy: Policy) -> pl.LazyFrame:
@@ -32,13 +36,20 @@ def health(customers: pl.LazyFrame, signals: pl.LazyFrame, *, policy: Policy) ->
 
     The signals are collected here, once: as one lazy plan, each sum over them would weigh them all again.
     """
-    profiled = customers.select("customer_id", profile=profile_of(policy)).sort("customer_id")
-    profiled = profiled.with_row_index("customer_no").collect().lazy()
-    # In memory, or each of the two sums would weigh every signal again.
-    weighted = _weighted(profiled, signals, policy).collect().lazy()
-    joined = profiled.join(_sums(weighted, policy), on="customer_no", how="left")
-    joined = joined.join(_drivers(weighted, policy), on="customer_no", how="left")
-    return joined.pipe(_scored, policy).pipe(_banded, policy).sort("customer_id")
+    people, rows = pl.collect_all(
+        [
+            customers.select("customer_id", profile=profile_of(policy))
+            .sort("customer_id")
+            .with_row_index("customer_no"),
+            signals.select("customer_id", "signal", "status", "reason"),
+        ]
+    )
+    weighted = _weighted(_numbered(rows, people), people, policy)
+    joined = people.with_columns(_sums(weighted, people.height)).lazy()
+    for part in (_vetoes(weighted, policy), _drivers(weighted, policy)):
+        joined = joined.join(part, on="customer_no", how="left", maintain_order="left")
+    scored = joined.pipe(_scored, policy).collect(engine="in-memory")
+    return _banded(scored, policy).lazy()
 
 
 def segment_of(policy: Policy) -> pl.Expr:
@@ -57,43 +68,33 @@ def profile_of(policy: Policy) -> pl.Expr:
     return segment_of(policy).replace_strict(chosen, default=default, return_dtype=pl.String).fill_null(default)
 
 
-def _weighted(profiled: pl.LazyFrame, signals: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
-    """Signals with their weight in the customer's profile (null: none) and their points (null: not classifiable).
-
-    A signal without weight that is not bad says nothing here and is left out.
-    """
-    is_bad = pl.col("status").is_in(BAD)
-    weighty = sorted({str(signal) for profile in policy.health.profiles.values() for signal in profile.weights})
-    spoken = _numbered(profiled, signals).filter(is_bad | pl.col("signal").is_in(weighty))
-    weight = pl.lit(None, dtype=pl.Int64)
-    for name in policy.health.profiles:
-        weight = pl.when(pl.col("profile") == name).then(f"weight_{name}").otherwise(weight)
-    weighed = spoken.join(_weights(policy), on="signal", how="left")
-    return weighed.select("customer_no", "signal", "status", "reason", weight=weight, points=_points(policy))
-
-
-def _numbered(profiled: pl.LazyFrame, signals: pl.LazyFrame) -> pl.LazyFrame:
-    """Signals of the customers known, with what ``profiled`` says of each.
+def _numbered(rows: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+    """Signals of the customers known, with the ``customer_no`` that ``people`` gives them.
 
     The rows of one customer stand together: one look-up for each run of them, in place of one for each row, costs a
     third.
     """
-    rows = signals.select("customer_id", "signal", "status", "reason").collect()
     runs = rows["customer_id"].rle().struct.unnest().rename({"value": "customer_id"})
-    known = runs.join(profiled.collect(), on="customer_id", how="left", maintain_order="left")
-    repeated = known.drop("len", "customer_id")[np.repeat(np.arange(known.height), runs["len"].to_numpy())]
-    joined = pl.concat([rows.drop("customer_id"), repeated], how="horizontal")
-    return joined.lazy().filter(pl.col("customer_no").is_not_null())
+    numbers = people.select("customer_id", "customer_no")
+    known = runs.join(numbers, on="customer_id", how="left", maintain_order="left")
+    repeated = known["customer_no"][np.repeat(np.arange(known.height), runs["len"].to_numpy())]
+    return rows.drop("customer_id").with_columns(repeated).drop_nulls("customer_no")
 
 
-def _weights(policy: Policy) -> pl.LazyFrame:
-    """One row per signal that any profile weighs, a column per profile: one look-up instead of one per profile."""
-    tables = {f"weight_{name}": profile.weights for name, profile in policy.health.profiles.items()}
-    rows = [
-        {"signal": str(signal)} | {name: weights.get(signal) for name, weights in tables.items()}
-        for signal in sorted({signal for weights in tables.values() for signal in weights})
-    ]
-    return pl.LazyFrame(rows, schema={"signal": pl.String} | dict.fromkeys(tables, pl.Int64))
+def _weighted(rows: pl.DataFrame, people: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Signals with their weight in the customer's profile (0: none) and their points (null: not classifiable)."""
+    profiles = {name: profile.weights for name, profile in policy.health.profiles.items()}
+    signals = sorted({signal for weights in profiles.values() for signal in weights})
+    table = np.array([[*(weights.get(signal, 0) for signal in signals), 0] for weights in profiles.values()])
+    profile_no = _places(people["profile"], list(profiles))[rows["customer_no"].to_numpy()]
+    weight = table[profile_no, _places(rows["signal"], signals)]
+    return rows.with_columns(_points(policy).alias("points"), weight=weight)
+
+
+def _places(words: pl.Series, known: Sequence[str]) -> npt.NDArray[np.uint32]:
+    """The place of each word among those known; one past the last for another word."""
+    places = words.cast(pl.Enum(known), strict=False).to_physical()
+    return places.cast(pl.UInt32).fill_null(len(known)).to_numpy()
 
 
 def _points(policy: Policy) -> pl.Expr:
@@ -104,14 +105,22 @@ def _points(policy: Policy) -> pl.Expr:
     )
 
 
-def _sums(weighted: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
-    vetoes = [_is_vetoed(policy, name).any().alias(f"veto_{name}") for name in sorted(policy.health.vetoes)]
-    return weighted.group_by("customer_no").agg(
-        *vetoes,
-        total_weight=pl.col("weight").sum(),
-        known_weight=pl.col("weight").filter(pl.col("points").is_not_null()).sum(),
-        earned=(pl.col("weight") * pl.col("points")).sum(),
+def _sums(weighted: pl.DataFrame, count: int) -> list[pl.Series]:
+    """What each customer's signals weigh, what those that are known weigh, and what they earn, by ``customer_no``."""
+    is_known = pl.col("points").is_not_null()
+    terms = weighted.select(
+        total_weight="weight",
+        known_weight=pl.when(is_known).then("weight").otherwise(0),
+        earned=pl.when(is_known).then(pl.col("weight") * pl.col("points")).otherwise(0),
     )
+    return [added_by_number(weighted["customer_no"], term, count) for term in terms]
+
+
+def _vetoes(weighted: pl.DataFrame, policy: Policy) -> pl.LazyFrame:
+    vetoes = policy.health.vetoes
+    statuses = sorted({str(status) for veto in vetoes.values() for status in veto.statuses})
+    grave = weighted.lazy().filter(pl.col("status").is_in(statuses))
+    return grave.group_by("customer_no").agg(_is_vetoed(policy, name).any().alias(f"veto_{name}") for name in vetoes)
 
 
 def _is_vetoed(policy: Policy, name: str) -> pl.Expr:
@@ -119,26 +128,27 @@ def _is_vetoed(policy: Policy, name: str) -> pl.Expr:
     return (pl.col("signal") == veto.signal) & pl.col("status").is_in([str(status) for status in veto.statuses])
 
 
-def _drivers(weighted: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+def _drivers(weighted: pl.DataFrame, policy: Policy) -> pl.LazyFrame:
     titles = {name: policy.signals.rule(name).title for name in policy.signals.enabled}
-    lost = pl.col("weight").fill_null(0) * (policy.health.points.healthy - pl.col("points"))
-    bad = weighted.filter(pl.col("status").is_in(BAD)).select(
-        "customer_no",
-        "signal",
-        "status",
-        lost=lost,
-        text=said("{}: {}", pl.col("signal").replace_strict(titles, default=pl.col("signal")), "reason"),
+    bad = (
+        weighted.lazy()
+        .filter(pl.col("status").is_in(BAD))
+        .select(
+            "customer_no",
+            "signal",
+            lost=pl.col("weight") * (policy.health.points.healthy - pl.col("points")),
+            is_milder=pl.col("status") == SignalStatus.AT_RISK,
+            text=said("{}: {}", pl.col("signal").replace_strict(titles, default=pl.col("signal")), "reason"),
+        )
     )
-    order = [-pl.col("lost"), pl.col("status") == SignalStatus.AT_RISK, pl.col("signal")]
-    return bad.group_by("customer_no").agg(drivers=pl.col("text").sort_by(order).head(policy.health.max_drivers))
+    worst = bad.sort("customer_no", -pl.col("lost"), "is_milder", "signal")
+    return worst.group_by("customer_no", maintain_order=True).agg(
+        drivers=pl.col("text").head(policy.health.max_drivers)
+    )
 
 
 def _scored(sums: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
-    total, known, earned = (
-        pl.col("total_weight").fill_null(0),
-        pl.col("known_weight").fill_null(0),
-        pl.col("earned").fill_null(0),
-    )
+    total, known, earned = pl.col("total_weight"), pl.col("known_weight"), pl.col("earned")
     points = policy.health.points
     lowest, highest = earned + (total - known) * points.critical, earned + (total - known) * points.healthy
     coverage = pl.when(total > 0).then(known * 100 / total).otherwise(0.0).round(6)
@@ -151,12 +161,9 @@ def _scored(sums: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     )
 
 
-def _banded(scored: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+def _banded(scored: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     vetoes = policy.health.vetoes
-    named = [
-        pl.when(pl.col(f"veto_{name}").fill_null(False)).then(pl.lit(vetoes[name].title)) for name in sorted(vetoes)
-    ]
-    no_texts = pl.lit([], dtype=pl.List(pl.String))
+    named = [(pl.col(f"veto_{name}"), pl.lit(vetoes[name].title)) for name in sorted(vetoes)]
     return scored.select(
         "customer_id",
         "profile",
@@ -166,8 +173,8 @@ def _banded(scored: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
         "coverage_pct",
         "lower_bound",
         "upper_bound",
-        (pl.concat_list(named).list.drop_nulls() if named else no_texts).alias("vetoes"),
-        pl.col("drivers").fill_null(no_texts),
+        those_that_hold(scored, named).alias("vetoes"),
+        pl.col("drivers").fill_null(pl.lit([], dtype=pl.List(pl.String))),
     )
 
 

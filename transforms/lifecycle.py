@@ -56,34 +56,34 @@ def lifecycle(
 
 def _joined(customers: pl.LazyFrame, facts: Facts, renewals: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     wanted = ("customer_id", "tier", "segment", "arr_minor", "currency", "is_strategic", "contract_start_date")
+    engagement = engagement_by_customer(facts.activities, policy=policy)
     parts = [
-        renewals.select("customer_id", "renewal_date", "window"),
         _starts(facts),
         won_renewals(facts.opportunities),
         _agreed_plans(facts.plan_items),
-        engagement_by_customer(facts.activities, policy=policy)
-        .join(facts.numbers, on="customer_no")
-        .select("customer_id", "last_engaged_at", "last_meeting_at"),
+        engagement.select("customer_no", "last_engaged_at", "last_meeting_at"),
         meetings_ahead(facts.activities, words=policy.renewals.review_words),
     ]
     joined = customers.select(wanted)
-    for part in parts:
+    for part in (renewals.select("customer_id", "renewal_date", "window"), facts.numbers):
         joined = joined.join(part, on="customer_id", how="left")
+    for part in parts:
+        joined = joined.join(part, on="customer_no", how="left")
     return joined
 
 
 def _starts(facts: Facts) -> pl.LazyFrame:
     """The first contract start that any account states, else the first won deal."""
-    stated = facts.account_dates.group_by("customer_id").agg(stated_start=pl.col("contract_start_date").min())
+    stated = facts.account_dates.group_by("customer_no").agg(stated_start=pl.col("contract_start_date").min())
     is_first = pl.col("is_won") & (pl.col("kind") == OpportunityKind.NEW)
-    won = facts.opportunities.filter(is_first).group_by("customer_id").agg(won_start=pl.col("close_date").min())
-    joined = stated.join(won, on="customer_id", how="full", coalesce=True)
-    return joined.select("customer_id", start_date=pl.coalesce("stated_start", "won_start"))
+    won = facts.opportunities.filter(is_first).group_by("customer_no").agg(won_start=pl.col("close_date").min())
+    joined = stated.join(won, on="customer_no", how="full", coalesce=True)
+    return joined.select("customer_no", start_date=pl.coalesce("stated_start", "won_start"))
 
 
 def _agreed_plans(plan_items: pl.LazyFrame) -> pl.LazyFrame:
     agreed = plan_items.filter(pl.col("kind").is_in([str(PlanItemKind.GOAL), str(PlanItemKind.OUTCOME)]))
-    return agreed.select("customer_id", has_agreed_plan=pl.lit(True)).unique()
+    return agreed.select("customer_no", has_agreed_plan=pl.lit(True)).unique()
 
 
 def _stage(as_of: date, policy: Policy) -> pl.Expr:

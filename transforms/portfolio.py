@@ -1,6 +1,6 @@
 """The portfolio as leaders read it: what is at risk, where, whose, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
@@ -8,10 +8,12 @@ import polars as pl
 from models.enums import Band, RenewalWindow, SignalStatus, Stage
 from models.enums import RenewalRisk as Risk
 from models.money import minor_digits, minor_digits_of
+from models.policy.pack import Policy
 from models.reports import (
     ACCOUNT_COLUMNS,
     BAND_NAMES,
     NEAR,
+    RISK_NAMES,
     UNKNOWN_NAMES,
     WINDOW_NAMES,
     CurrencyBlock,
@@ -19,9 +21,10 @@ from models.reports import (
     RenewalRisk,
     Trouble,
 )
+from transforms.risk_words import risk_meanings
+from transforms.segments import segment_label
 from transforms.text import one_line
 
-AT_RISK_LEVELS = (Risk.HIGH, Risk.MEDIUM)
 NOTICE_SOON_DAYS = 7
 STALE_AFTER = timedelta(hours=12)
 """A CRM that lags the other by more than this missed a night."""
@@ -39,10 +42,10 @@ def renewal_risk(
     lifecycle: pl.DataFrame,
     tasks: pl.DataFrame,
     as_of: date,
+    policy: Policy,
     policy_version: str,
     freshness: pl.DataFrame,
     troubles: Sequence[Trouble] = (),
-    at_risk_levels: Sequence[str] = AT_RISK_LEVELS,
 ) -> RenewalRisk:
     """Gather what leaders ask about renewals.
 
@@ -54,10 +57,10 @@ def renewal_risk(
         lifecycle: ``frames.Lifecycle``.
         tasks: ``frames.TasksDue``.
         as_of: The day that was assessed.
+        policy: Says which risks count as at risk, and what segments are called.
         policy_version: The policy that judged.
         freshness: The store's watermarks: reads ``crm`` and ``until``.
         troubles: What went wrong in the run; a part such as ``salesforce pull`` makes that CRM's data stale.
-        at_risk_levels: The risks that count as at risk, by the policy.
 
     Returns:
         A report whose every figure is the exact sum over accounts that it lists.
@@ -72,12 +75,13 @@ def renewal_risk(
         _evidence(signals),
         _actions(tasks),
     ]
-    joined = _joined(customers, parts)
-    accounts = joined.pipe(_judged, as_of, at_risk_levels).pipe(_ordered).select(*ACCOUNT_COLUMNS)
+    joined = _joined(customers, parts, policy)
+    accounts = joined.pipe(_judged, as_of, policy.renewals.risk.arr_at_risk).pipe(_ordered).select(*ACCOUNT_COLUMNS)
     sizes = _summed(accounts, "currency").sort("arr_minor", "currency", descending=[True, False])
     return RenewalRisk(
         as_of=as_of,
         policy_version=policy_version,
+        meanings=risk_meanings(policy),
         blocks=tuple(_block(accounts, currency) for currency in sizes["currency"]),
         accounts=accounts,
         unknowns=_unknowns(accounts),
@@ -86,12 +90,12 @@ def renewal_risk(
     )
 
 
-def _joined(customers: pl.DataFrame, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def _joined(customers: pl.DataFrame, parts: Sequence[pl.DataFrame], policy: Policy) -> pl.DataFrame:
     """One row per customer with all that is known, texts as one visible line each."""
     joined = customers.select(
         "customer_id",
-        "segment",
         "owner_is_active",
+        segment=segment_label(policy),
         customer=one_line(pl.col("name")),
         owner=one_line(pl.col("owner_name")),
     )
@@ -101,8 +105,7 @@ def _joined(customers: pl.DataFrame, parts: Sequence[pl.DataFrame]) -> pl.DataFr
     return joined.with_columns(
         lists,
         pl.col("customer").fill_null(pl.col("customer_id")),
-        pl.col("segment").pipe(one_line),
-        pl.col("is_disputed").fill_null(False),
+        pl.col("is_disputed", "has_review_scheduled").fill_null(False),
         pl.col("window").fill_null(str(RenewalWindow.UNKNOWN)),
         pl.col("band").fill_null(str(Band.INSUFFICIENT)),
         pl.col("risk").fill_null(str(Risk.UNKNOWN)),
@@ -195,10 +198,19 @@ def _block(accounts: pl.DataFrame, currency: str) -> CurrencyBlock:
         minor_digits=minor_digits(currency),
         total=_figures(mine),
         near=_figures(near),
+        near_by_band=_every(near, "band", BAND_NAMES),
+        near_by_risk=_every(near, "risk", RISK_NAMES),
+        no_review=_figures(near.filter(~pl.col("has_review_scheduled"))),
         urgent=_figures(mine.filter("is_urgent")),
         by_window=_summed(mine, "window", "band").sort(order),
         by_owner=_by_owner(mine, near),
     )
+
+
+def _every(accounts: pl.DataFrame, by: str, names: Mapping[str, str]) -> pl.DataFrame:
+    """Figures for each name there is, in reading order, also where nobody is: a zero is said, not left out."""
+    order = pl.DataFrame({by: [str(name) for name in names]})
+    return order.join(_summed(accounts, by), on=by, how="left", maintain_order="left").fill_null(0)
 
 
 def _by_owner(mine: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:

@@ -9,9 +9,8 @@ from models.policy.pack import Policy
 from transforms.days import days_since, iso
 from transforms.engagement import meetings_ahead
 from transforms.facts import Facts
-from transforms.text import said
+from transforms.text import said, those_that_hold
 
-_TEXTS = pl.List(pl.String)
 _LABELS = {
     "account_field": "account renewal date",
     "contract_end": "contract end date",
@@ -19,9 +18,9 @@ _LABELS = {
     "won_plus_term": "last won deal plus the assumed term",
 }
 READ: dict[str, tuple[str, ...]] = {
-    "account_dates": ("customer_id", "crm", "renewal_date", "contract_end_date", "notice_days"),
-    "opportunities": ("customer_id", "crm", "kind", "is_closed", "is_won", "close_date"),
-    "activities": ("customer_id", "kind", "outcome", "subject", "occurred_at", "is_ahead"),
+    "account_dates": ("customer_no", "crm", "renewal_date", "contract_end_date", "notice_days"),
+    "opportunities": ("customer_no", "crm", "kind", "is_closed", "is_won", "close_date"),
+    "activities": ("customer_no", "kind", "outcome", "subject", "occurred_at", "is_ahead"),
 }
 """The columns of ``Facts`` that renewals follow from."""
 
@@ -45,101 +44,121 @@ def renewals(
 
     Source:
         Rulebook R-175 to R-177, R-179, X11; CRM facts A10.
+
+    The facts are collected here, once for each table and only the columns of ``READ``.
     """
-    home = customers.select("customer_id", "home_crm", "arr_minor", "currency")
-    candidates = renewal_candidates(home, facts, policy=policy)
-    chosen = _chosen(candidates, policy)
-    dated = home.join(chosen, on="customer_id", how="left").join(_notice(facts), on="customer_id", how="left")
-    judged = (
-        dated.with_columns(window_columns(as_of, policy))
-        .join(meetings_ahead(facts.activities, words=policy.renewals.review_words), on="customer_id", how="left")
-        .join(health.select("customer_id", "band", "vetoes"), on="customer_id", how="left")
-        .with_columns(
-            is_disputed=pl.col("is_disputed").fill_null(False), has_review_scheduled=_has_review(as_of, policy)
-        )
+    dates, opportunities, activities = pl.collect_all(
+        [getattr(facts, name).select(columns) for name, columns in READ.items()]
     )
-    return judged.pipe(_with_risk, policy).sort("customer_id")
+    home = customers.select("customer_id", "home_crm", "arr_minor", "currency").join(
+        facts.numbers, on="customer_id", how="left"
+    )
+    candidates = renewal_candidates(home, dates.lazy(), opportunities.lazy(), policy=policy)
+    judged = home.join(health.select("customer_id", "band", "vetoes"), on="customer_id", how="left")
+    for part in (
+        _chosen(candidates, policy),
+        _longest_notice(dates.lazy()),
+        meetings_ahead(activities.lazy(), words=policy.renewals.review_words),
+    ):
+        judged = judged.join(part, on="customer_no", how="left")
+    windowed = judged.with_columns(window_columns(as_of, policy)).with_columns(
+        is_disputed=pl.col("is_disputed").fill_null(False), has_review_scheduled=_has_review(as_of, policy)
+    )
+    # In memory: on tables as small as these the other engine's preparations cost as much as the work.
+    return _with_risk(windowed.sort("customer_id").collect(engine="in-memory"), policy).lazy()
 
 
-def renewal_candidates(home: pl.LazyFrame, facts: Facts, *, policy: Policy) -> pl.LazyFrame:
-    """Every renewal date that any record states, one row per customer, source and CRM; settled ones left out.
+def renewal_candidates(
+    home: pl.LazyFrame, account_dates: pl.LazyFrame, opportunities: pl.LazyFrame, *, policy: Policy
+) -> pl.LazyFrame:
+    """Every renewal date that any record states, by customer, source and CRM; settled ones left out.
+
+    Args:
+        home: One row per customer: ``customer_no`` and ``home_crm``.
+        account_dates: ``Facts.account_dates``.
+        opportunities: ``Facts.opportunities``.
+        policy: Precedence of dates, and which of them a won renewal settles.
 
     Returns:
-        ``customer_id``, ``crm``, ``source`` (a name in the policy's precedence), ``candidate`` (Date), ``rank`` (best
-        first).
+        ``customer_no``, ``candidate`` (Date), ``label`` (its CRM and source in words), ``rank`` (best first) and
+        ``is_disputing`` (whether the source can contradict another).
     """
     rule = policy.renewals.date
-    wins = won_renewals(facts.opportunities)
-    stated = pl.concat([_account_candidates(facts.account_dates), _open_renewals(facts.opportunities)])
-    settled_until = pl.col("renewed_on") + timedelta(days=rule.settled_by_win_days)
-    is_settled = (pl.col("candidate") <= settled_until).fill_null(False)
-    ahead = stated.join(wins, on="customer_id", how="left").filter(~is_settled).drop("renewed_on")
-    ranked = pl.concat([ahead, _won_plus_term(facts.opportunities, rule.assumed_term_months)])
-    order = {source: position for position, source in enumerate(rule.precedence)}
-    position = pl.col("source").replace_strict(order, default=None, return_dtype=pl.Int32)
+    wins = won_renewals(opportunities)
+    sources = {
+        "account_field": _unsettled(_stated(account_dates, "renewal_date"), wins, rule.settled_by_win_days),
+        "contract_end": _unsettled(_stated(account_dates, "contract_end_date"), wins, rule.settled_by_win_days),
+        "open_renewal": _unsettled(_open_renewals(opportunities), wins, rule.settled_by_win_days),
+        "won_plus_term": _won_plus_term(opportunities, rule.assumed_term_months),
+    }
+    positions = {source: position for position, source in enumerate(rule.precedence)}
+    ranked = [
+        sources[source].with_columns(
+            label=said("{} " + _LABELS[source], "crm"),
+            rank=pl.lit(2 * position, dtype=pl.Int32),
+            is_disputing=pl.lit(source in rule.disputing),
+        )
+        for source, position in positions.items()
+    ]
     is_away = pl.col("crm") != pl.col("home_crm")
-    return (
-        ranked.join(home.select("customer_id", "home_crm"), on="customer_id")
-        .filter(position.is_not_null())
-        .select("customer_id", "crm", "source", "candidate", rank=position * 2 + is_away.cast(pl.Int32))
-    )
+    placed = pl.concat(ranked).join(home.select("customer_no", "home_crm"), on="customer_no")
+    return placed.with_columns(pl.col("rank") + is_away.cast(pl.Int32)).drop("crm", "home_crm")
 
 
 def won_renewals(opportunities: pl.LazyFrame) -> pl.LazyFrame:
-    """The day of the newest won renewal of each customer that has one: ``customer_id``, ``renewed_on``."""
+    """The day of the newest won renewal of each customer that has one: ``customer_no``, ``renewed_on``."""
     won = opportunities.filter(pl.col("is_won") & (pl.col("kind") == OpportunityKind.RENEWAL))
-    return won.group_by("customer_id").agg(renewed_on=pl.col("close_date").max())
+    return won.group_by("customer_no").agg(renewed_on=pl.col("close_date").max())
 
 
-def _account_candidates(account_dates: pl.LazyFrame) -> pl.LazyFrame:
-    columns = {"account_field": "renewal_date", "contract_end": "contract_end_date"}
-    parts = [
-        account_dates.drop_nulls(column).select("customer_id", "crm", source=pl.lit(source), candidate=column)
-        for source, column in columns.items()
-    ]
-    return pl.concat(parts)
+def _unsettled(stated: pl.LazyFrame, wins: pl.LazyFrame, settled_by_win_days: int) -> pl.LazyFrame:
+    settled_until = pl.col("renewed_on") + timedelta(days=settled_by_win_days)
+    is_settled = (pl.col("candidate") <= settled_until).fill_null(False)
+    return stated.join(wins, on="customer_no", how="left").filter(~is_settled).drop("renewed_on")
+
+
+def _stated(account_dates: pl.LazyFrame, column: str) -> pl.LazyFrame:
+    return account_dates.drop_nulls(column).select("customer_no", "crm", candidate=column)
 
 
 def _open_renewals(opportunities: pl.LazyFrame) -> pl.LazyFrame:
     is_open = ~pl.col("is_closed") & (pl.col("kind") == OpportunityKind.RENEWAL) & pl.col("close_date").is_not_null()
-    first = opportunities.filter(is_open).group_by("customer_id", "crm").agg(candidate=pl.col("close_date").min())
-    return first.select("customer_id", "crm", source=pl.lit("open_renewal"), candidate="candidate")
+    return opportunities.filter(is_open).group_by("customer_no", "crm").agg(candidate=pl.col("close_date").min())
 
 
 def _won_plus_term(opportunities: pl.LazyFrame, months: int) -> pl.LazyFrame:
     kinds = [str(OpportunityKind.NEW), str(OpportunityKind.RENEWAL)]
     won = opportunities.filter(pl.col("is_won") & pl.col("kind").is_in(kinds) & pl.col("close_date").is_not_null())
-    newest = won.group_by("customer_id").agg(
+    newest = won.group_by("customer_no").agg(
         pl.col("close_date").max(), pl.col("crm").sort_by("close_date", "crm").last()
     )
-    candidate = pl.col("close_date").dt.offset_by(f"{months}mo")
-    return newest.select("customer_id", "crm", source=pl.lit("won_plus_term"), candidate=candidate)
+    return newest.select("customer_no", "crm", candidate=pl.col("close_date").dt.offset_by(f"{months}mo"))
 
 
 def _chosen(candidates: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     """The best date of each customer that has one, whether others contradict it, and all of them in words."""
-    rule = policy.renewals.date
-    label = said("{} {}", "crm", pl.col("source").replace_strict(_LABELS, return_dtype=pl.String))
-    order = ["rank", "candidate"]
-    text = said("{}: {}", iso(pl.col("candidate")), label)
-    disputing = pl.col("candidate").filter(pl.col("source").is_in(list(rule.disputing)))
-    picked = candidates.group_by("customer_id").agg(
-        renewal_date=pl.col("candidate").sort_by(order).first(),
-        renewal_source=label.sort_by(order).first(),
-        candidates=text.sort_by(order),
-        earliest=disputing.min(),
-        latest=disputing.max(),
+    texts = candidates.sort("customer_no", "rank", "candidate").with_columns(
+        text=said("{}: {}", iso(pl.col("candidate")), "label"),
+        disputing=pl.when("is_disputing").then("candidate"),
+    )
+    picked = texts.group_by("customer_no", maintain_order=True).agg(
+        renewal_date=pl.col("candidate").first(),
+        renewal_source=pl.col("label").first(),
+        candidates=pl.col("text"),
+        earliest=pl.col("disputing").min(),
+        latest=pl.col("disputing").max(),
     )
     chosen = pl.col("renewal_date")
     spread = pl.max_horizontal(
         (pl.col("latest") - chosen).dt.total_days(), (chosen - pl.col("earliest")).dt.total_days()
     )
-    return picked.with_columns(is_disputed=(spread > rule.dispute_days).fill_null(False)).drop("earliest", "latest")
+    is_disputed = (spread > policy.renewals.date.dispute_days).fill_null(False)
+    return picked.with_columns(is_disputed=is_disputed).drop("earliest", "latest")
 
 
-def _notice(facts: Facts) -> pl.LazyFrame:
+def _longest_notice(account_dates: pl.LazyFrame) -> pl.LazyFrame:
     """The longest notice that any account states: the safest."""
-    return facts.account_dates.group_by("customer_id").agg(pl.col("notice_days").max())
+    return account_dates.group_by("customer_no").agg(pl.col("notice_days").max())
 
 
 def window_columns(as_of: date, policy: Policy) -> list[pl.Expr]:
@@ -172,7 +191,7 @@ def _has_review(as_of: date, policy: Policy) -> pl.Expr:
     return (pl.col("next_meeting_date") <= limit).fill_null(False)
 
 
-def _with_risk(judged: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+def _with_risk(judged: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     rules = policy.renewals.risk
     found = _reasons(policy)
     levels = [str(RenewalRisk.LOW), str(RenewalRisk.MEDIUM), str(RenewalRisk.HIGH)]
@@ -182,15 +201,14 @@ def _with_risk(judged: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     worst = pl.max_horizontal(ranks) if ranks else pl.lit(None, dtype=pl.Int32)
     is_blind = (pl.col("band") == Band.INSUFFICIENT) & worst.is_null()
     named = worst.fill_null(0).replace_strict(dict(enumerate(levels)), return_dtype=pl.String)
-    texts = [pl.when(holds).then(text) for _, holds, text in found]
     counts = pl.col("risk").is_in([str(level) for level in rules.arr_at_risk])
     at_risk = (
         pl.when(counts).then("arr_minor").when(pl.col("risk") != RenewalRisk.UNKNOWN).then(pl.col("arr_minor") * 0)
     )
     return judged.with_columns(
         risk=pl.when(is_blind).then(pl.lit(str(RenewalRisk.UNKNOWN))).otherwise(named),
-        reasons=pl.concat_list(texts).list.drop_nulls(),
-        candidates=pl.col("candidates").fill_null(pl.lit([], dtype=_TEXTS)),
+        reasons=those_that_hold(judged, [(holds, text) for _, holds, text in found]),
+        candidates=pl.col("candidates").fill_null(pl.lit([], dtype=pl.List(pl.String))),
     ).select(
         "customer_id",
         "renewal_date",

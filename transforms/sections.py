@@ -17,6 +17,7 @@ from transforms import text
 from transforms.days import iso
 from transforms.facts import Facts
 from transforms.section_lines import NOT_AGREED
+from transforms.segments import segment_label
 
 RULES: Mapping[Section, tuple[str, ...]] = {
     Section.CUSTOMER_OVERVIEW: ("R-011", "R-018", "R-019", "R-190"),
@@ -85,7 +86,7 @@ def section_texts(
         lines.expansions(facts.opportunities),
     ):
         wide = wide.join(part, on="customer_id", how="left")
-    return _sections(wide, as_of)
+    return _sections(wide.with_columns(segment=segment_label(policy)), as_of)
 
 
 def _answered_signals(policy: Policy) -> dict[str, str]:
@@ -129,7 +130,7 @@ def _overview() -> pl.Expr:
     name = lines.clean("name")
     traits = lines.joined(
         [
-            text.words(lines.clean("tier")),
+            lines.clean("segment"),
             lines.clean("industry"),
             text.said("{} employees", text.grouped(pl.col("employees_count"))),
             text.said("{} seats", text.grouped(pl.col("seats_count"))),

@@ -30,8 +30,8 @@ READ: dict[str, tuple[str, ...]] = {
         "satisfaction_pct",
     ),
     "surveys": ("customer_no", "answered_at", "kind", "score"),
-    "activities": ("customer_no", "crm", "contact_crm_id", "kind", "outcome", "is_inbound", "occurred_at", "is_ahead"),
-    "contacts": ("customer_no", "crm", "crm_id", "name", "email", "role", "has_left", "left_date", "created_at"),
+    "activities": ("customer_no", "contact_no", "kind", "outcome", "is_inbound", "occurred_at", "is_ahead"),
+    "contacts": ("customer_no", "contact_no", "crm_id", "name", "email", "role", "has_left", "left_date", "created_at"),
     "plan_items": ("customer_no", "kind", "title", "role", "due_date", "is_done"),
     "account_dates": ("customer_no", "crm"),
     "feeds": ("usage_week", "usage_until", "has_features", "ticket_crms"),
@@ -95,9 +95,6 @@ def _wide(customers: pl.LazyFrame, facts: Facts, as_of: date, policy: Policy) ->
     sums = pl.collect_all(
         [
             engagement_by_customer(known["activities"], policy=policy),
-            stakeholders_by_customer(
-                known["contacts"], known["activities"], known["plan_items"], as_of=as_of, policy=policy
-            ),
             nps_by_customer(known["surveys"], policy=policy),
             milestones_by_customer(known["plan_items"], as_of=as_of),
             _crms(known["account_dates"]),
@@ -106,6 +103,9 @@ def _wide(customers: pl.LazyFrame, facts: Facts, as_of: date, policy: Policy) ->
     parts = [
         usage_by_customer(held["usage"], held["feeds"], count=count, policy=policy),
         tickets_by_customer(held["tickets"], held["surveys"], count=count, as_of=as_of, policy=policy),
+        stakeholders_by_customer(
+            held["contacts"], held["activities"], held["plan_items"], count=count, as_of=as_of, policy=policy
+        ),
         *[by_number(part, count) for part in sums],
     ]
     places = people.join(numbers, on="customer_id", how="left", maintain_order="left").with_row_index("place")

@@ -130,6 +130,21 @@ def said(template: str, *parts: str | pl.Expr) -> pl.Expr:
     return pl.concat_str(pieces)
 
 
+def those_that_hold(rows: pl.DataFrame, texts: Sequence[tuple[pl.Expr, pl.Expr]]) -> pl.Series:
+    """Of texts with their conditions, those that hold of each row, in their order (List of String, never null).
+
+    A list of the few texts that hold costs a tenth of a list of every text, cleared of nulls.
+    """
+    numbered = rows.lazy().with_row_index("row")
+    found = pl.collect_all([numbered.filter(holds).select("row", text=text) for holds, text in texts])
+    empty = pl.DataFrame(schema={"row": pl.UInt32, "text": pl.String})
+    said_of = pl.concat([empty, *found]).drop_nulls().sort("row", maintain_order=True)
+    lists = said_of.group_by("row", maintain_order=True).agg("text")
+    every = pl.select(row=pl.int_range(rows.height, dtype=pl.UInt32))
+    joined = every.join(lists, on="row", how="left", maintain_order="left")
+    return joined.select(pl.col("text").fill_null(pl.lit([], dtype=pl.List(pl.String)))).to_series()
+
+
 def clipped(text: pl.Expr, length: int) -> pl.Expr:
     """Text of at most ``length`` characters, the cut marked."""
     return pl.when(text.str.len_chars() > length).then(text.str.head(length - 1) + "…").otherwise(text)

@@ -21,15 +21,15 @@ COLOURS: dict[str, str] = {
 _NAME = "chart-{}"
 
 
-def at_risk_chart(block: CurrencyBlock, number: int) -> Markup:
-    """Stacked bars: ARR at risk in the windows of the next 90 days, by health band.
+def renewals_chart(block: CurrencyBlock, number: int) -> Markup:
+    """Stacked bars: ARR up for renewal in the windows of the next 90 days, by health band.
 
     Args:
         block: One currency.
         number: Sets the chart's ids apart from those of the page's other charts.
 
     Returns:
-        An ``<svg>`` with title and description; empty where nothing is at risk.
+        An ``<svg>`` with title and description; empty where nothing renews.
     """
     bars = _bars(block)
     if not bars:
@@ -46,15 +46,15 @@ def _bars(block: CurrencyBlock) -> list[dict[str, object]]:
             "window": WINDOW_NAMES[row["window"]],
             "band": BAND_NAMES[row["band"]],
             "place": list(BAND_NAMES).index(row["band"]),
-            "amount": row["arr_at_risk_minor"] / 10**block.minor_digits,
+            "amount": row["arr_minor"] / 10**block.minor_digits,
         }
         for row in rows
-        if row["arr_at_risk_minor"]
+        if row["arr_minor"]
     ]
 
 
 def _ends(block: CurrencyBlock) -> list[dict[str, object]]:
-    """What stands at the end of each bar: exact amount and customers."""
+    """What stands at the end of each bar: exact amounts and customers."""
     return [
         {"window": name, "amount": minor / 10**block.minor_digits, "label": label}
         for name, minor, label in window_totals(block)
@@ -62,13 +62,14 @@ def _ends(block: CurrencyBlock) -> list[dict[str, object]]:
 
 
 def window_totals(block: CurrencyBlock) -> list[tuple[str, int, str]]:
-    """Name, amount at risk and words for each window of the next 90 days, nearest first."""
+    """Name, ARR and words for each window of the next 90 days, nearest first; the words say what is at risk, too."""
     totals = []
     for window in NEAR:
         rows = [row for row in block.by_window.iter_rows(named=True) if row["window"] == window]
-        minor = sum(row["arr_at_risk_minor"] for row in rows)
-        count = sum(row["at_risk_count"] for row in rows)
-        words = f"{amount(minor, block.minor_digits)} · {counted(count, 'customer')}" if count else "none at risk"
+        minor, at_risk = (sum(row[name] for row in rows) for name in ("arr_minor", "arr_at_risk_minor"))
+        count, endangered = (sum(row[name] for row in rows) for name in ("customers_count", "at_risk_count"))
+        risk = f"{amount(at_risk, block.minor_digits)} at risk" if endangered else "none at risk"
+        words = f"{amount(minor, block.minor_digits)} · {counted(count, 'customer')} · {risk}" if count else "none"
         totals.append((WINDOW_NAMES[window], minor, words))
     return totals
 
@@ -76,7 +77,7 @@ def window_totals(block: CurrencyBlock) -> list[tuple[str, int, str]]:
 def _spec(bars: list[dict[str, object]], ends: list[dict[str, object]]) -> dict[str, object]:
     rows = {"field": "window", "type": "nominal", "sort": [end["window"] for end in ends], "title": None}
     axis = {"domain": False, "ticks": False, "labelPadding": 12}
-    scale = {"type": "linear", "nice": False, "domainMin": 0, "domainMax": 1.55 * max(_number(end) for end in ends)}
+    scale = {"type": "linear", "nice": False, "domainMin": 0, "domainMax": 1.75 * max(_number(end) for end in ends)}
     length = {"field": "amount", "type": "quantitative", "title": None, "axis": None, "scale": scale}
     colour = {
         "field": "band",
@@ -130,7 +131,7 @@ def _named(drawn: str, block: CurrencyBlock, number: int) -> Markup:
     words = "; ".join(f"{name}: {label}" for name, _, label in window_totals(block))
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" {box} role="img" aria-labelledby="{title} {described}">'
-        '<title id="{title}">ARR at risk in the next 90 days, {currency}</title>'
+        '<title id="{title}">ARR up for renewal in the next 90 days by health, {currency}</title>'
         '<desc id="{described}">{words}</desc>{rest}'
     ).format(
         box=Markup(box.group() if box else ""),  # noqa: S704  # digits only

@@ -12,9 +12,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from integrations.delivery import said
-from integrations.delivery.chart import at_risk_chart
+from integrations.delivery.chart import COLOURS, renewals_chart
+from models.enums import RenewalRisk as Risk
 from models.enums import RenewalWindow
-from models.reports import BAND_NAMES, NEAR, UNKNOWN_NAMES, WINDOW_NAMES, CurrencyBlock, Figures, RenewalRisk
+from models.reports import (
+    BAND_NAMES,
+    NEAR,
+    RISK_NAMES,
+    UNKNOWN_NAMES,
+    WINDOW_NAMES,
+    CurrencyBlock,
+    Figures,
+    RenewalRisk,
+    RiskMeaning,
+)
 
 HERE = Path(__file__).parent
 FULL_ROWS = 300
@@ -66,6 +77,7 @@ def _told(report: RenewalRisk) -> dict[str, Any]:
     return {
         "as_of": said.day(report.as_of),
         "policy_version": said.inert(report.policy_version),
+        "meanings": [_meaning(each) for each in report.meanings],
         "customers_count": len(rows),
         "blocks": [_block(block, number) for number, block in enumerate(report.blocks, start=1)],
         "urgent": [row for row in _largest_first(rows) if row["is_urgent"]],
@@ -94,8 +106,14 @@ def _block(block: CurrencyBlock, number: int) -> dict[str, Any]:
         "currency": said.inert(block.currency, 12),
         "near": _figures(block.near, block),
         "total": _figures(block.total, block),
+        "bands": _bands(block),
+        "risks": [
+            {"name": RISK_NAMES[row["risk"]]} | _figures(_figures_of(row), block)
+            for row in block.near_by_risk.iter_rows(named=True)
+        ],
+        "no_review": _figures(block.no_review, block),
         "urgent": _figures(block.urgent, block),
-        "chart": at_risk_chart(block, number),
+        "chart": renewals_chart(block, number),
         "cells": [
             {"window": WINDOW_NAMES[row["window"]], "band": row["band"], "band_name": BAND_NAMES[row["band"]]}
             | _figures(_figures_of(row), block)
@@ -103,6 +121,24 @@ def _block(block: CurrencyBlock, number: int) -> dict[str, Any]:
         ],
         "owners": _owners(block),
     }
+
+
+def _bands(block: CurrencyBlock) -> list[dict[str, Any]]:
+    """What is up for renewal by health, each with where its part of a bar of 1,000 begins and how long it is."""
+    told, begun = [], 0
+    for row in block.near_by_band.iter_rows(named=True):
+        ended = begun + row["arr_minor"]
+        start, end = (round(1000 * minor / max(block.near.arr_minor, 1)) for minor in (begun, ended))
+        bar = {"start": start, "length": end - start, "colour": COLOURS[row["band"]]}
+        told.append({"band": row["band"], "name": BAND_NAMES[row["band"]]} | bar | _figures(_figures_of(row), block))
+        begun = ended
+    return told
+
+
+def _meaning(meaning: RiskMeaning) -> dict[str, Any]:
+    *others, last = (said.inert(reason, 2 * said.TEXT_LIMIT) for reason in meaning.reasons)
+    reasons = f"{', '.join(others)}, or {last}" if others else last
+    return {"name": RISK_NAMES[meaning.risk], "is_at_risk": meaning.is_at_risk, "reasons": reasons}
 
 
 def _figures_of(row: Row) -> Figures:
@@ -115,6 +151,7 @@ def _figures(figures: Figures, block: CurrencyBlock) -> dict[str, Any]:
         "customers": figures.customers_count,
         "at_risk": figures.at_risk_count,
         "arr": said.amount(figures.arr_minor, digits),
+        "has_arr": figures.arr_minor > 0,
         "arr_at_risk": said.amount(figures.arr_at_risk_minor, digits),
         "unjudged": said.amount(figures.arr_unjudged_minor, digits) if figures.arr_unjudged_minor else "",
         "share": said.share(figures.arr_at_risk_minor, figures.arr_minor),
@@ -160,7 +197,8 @@ def _row(row: Row) -> Row:
         "band_name": BAND_NAMES[row["band"]],
         "score": "" if row["score"] is None else f"{row['score']:.0f}",
         "coverage": f"{row['coverage_pct'] or 0:.0f} %",
-        "risk": row["risk"],
+        "risk": RISK_NAMES[row["risk"]],
+        "is_high": row["risk"] == Risk.HIGH,
         "is_at_risk": row["is_at_risk"],
         "is_urgent": row["is_urgent"],
         "reasons": _unbroken(row["reasons"]),
@@ -206,6 +244,7 @@ def _windows(rows: list[Row]) -> list[dict[str, Any]]:
                 "is_undated": window == RenewalWindow.UNKNOWN,
                 "count": len(mine),
                 "at_risk_count": len(at_risk),
+                "high_count": sum(row["is_high"] for row in at_risk),
                 "at_risk": at_risk[:full],
                 "others_count": len(others),
                 "others": others[:short],

@@ -11,7 +11,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from integrations.delivery import said
-from models.reports import BAND_NAMES, UNKNOWN_NAMES, WINDOW_NAMES, CurrencyBlock, Figures, RenewalRisk
+from models.reports import BAND_NAMES, RISK_NAMES, UNKNOWN_NAMES, WINDOW_NAMES, CurrencyBlock, Figures, RenewalRisk
 
 CELL_LIMIT = 2000
 """Characters of one cell: what a person reads there; Excel itself ends at 32,767."""
@@ -54,6 +54,7 @@ ACCOUNTS = (
     Column("Date from", 30, _text("renewal_source")),
     Column("Disputed", 9, lambda row: "yes" if row["is_disputed"] else "no"),
     Column("Notice until", 12, _text("notice_date")),
+    Column("Review scheduled", 10, lambda row: "yes" if row["has_review_scheduled"] else "no"),
     Column("Currency", 9, _text("currency")),
     Column("ARR", 15, _major("arr_minor")),
     Column("ARR at risk", 15, _major("arr_at_risk_minor")),
@@ -212,6 +213,13 @@ def _about(report: RenewalRisk) -> list[tuple[str, Value]]:
         for row in report.freshness.iter_rows(named=True)
     ]
     troubles = [("Trouble", f"{trouble.part}: {trouble.message}") for trouble in report.troubles]
+    meanings = [
+        (
+            f"{RISK_NAMES[each.risk]} ({'at risk' if each.is_at_risk else 'not counted as at risk'})",
+            "; ".join(each.reasons),
+        )
+        for each in report.meanings
+    ]
     unknown = [
         (f"Unknown: {name}", sum(kind == each for each in report.unknowns["kind"]))
         for kind, (name, _) in UNKNOWN_NAMES.items()
@@ -222,6 +230,7 @@ def _about(report: RenewalRisk) -> list[tuple[str, Value]]:
         *sources,
         *troubles,
         ("Policy version", report.policy_version),
+        *meanings,
         *unknown,
     ]
 
@@ -233,12 +242,26 @@ def _heading(target: _Sheet, row: int, words: Sequence[str], texts: int) -> None
 
 def _totals(target: _Sheet, row: int, block: CurrencyBlock) -> int:
     _heading(target, row, [f"{block.currency}", *_FIGURES], 1)
-    named = {"Next 90 days, and overdue": block.near, "This week": block.urgent, "All renewal dates": block.total}
-    for name, figures in named.items():
+    for name, figures in _named_totals(block):
         row += 1
         target.write(row, 0, name)
         _figures(target, row, 1, figures, block)
     return row + 1
+
+
+def _named_totals(block: CurrencyBlock) -> list[tuple[str, Figures]]:
+    """What is up for renewal first, then its parts by health and by risk, then the rest."""
+    health = [
+        (f"of these, health {BAND_NAMES[row['band']].lower()}", row) for row in block.near_by_band.iter_rows(named=True)
+    ]
+    risks = [(f"of these, {RISK_NAMES[row['risk']].lower()}", row) for row in block.near_by_risk.iter_rows(named=True)]
+    return [
+        ("Next 90 days, and overdue", block.near),
+        *((name, _figures_of(row)) for name, row in [*health, *risks]),
+        ("of these, no review scheduled", block.no_review),
+        ("This week", block.urgent),
+        ("All renewal dates", block.total),
+    ]
 
 
 def _figures(target: _Sheet, row: int, column: int, figures: Figures, block: CurrencyBlock) -> None:

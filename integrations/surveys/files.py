@@ -23,20 +23,6 @@ NPS_MAX = 10
 SCORE_MAX = 100
 
 
-def survey_files(where: Path | str) -> list[Path]:
-    """The survey files of a folder, a glob pattern or a single path, sorted by path.
-
-    Raises:
-        flatfile.FlatFileError: Nothing is there.
-    """
-    return flatfile.table_files(where)
-
-
-def fingerprint(path: Path) -> str:
-    """The SHA-256 of a file's content: a file with a known one need not be read again."""
-    return flatfile.content_hash(path)
-
-
 def read_surveys(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read one survey file.
 

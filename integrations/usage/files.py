@@ -21,20 +21,6 @@ COUNTS = ("event_count", "user_count")
 KEY = ("account_ref", "usage_date", "feature")
 
 
-def usage_files(where: Path | str) -> list[Path]:
-    """The usage files of a folder, a glob pattern or a single path, sorted by path.
-
-    Raises:
-        flatfile.FlatFileError: Nothing is there.
-    """
-    return flatfile.table_files(where)
-
-
-def fingerprint(path: Path) -> str:
-    """The SHA-256 of a file's content: a file with a known one need not be read again."""
-    return flatfile.content_hash(path)
-
-
 def read_usage(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read one usage file.
 

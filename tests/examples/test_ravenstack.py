@@ -1,6 +1,7 @@
 """The RavenStack example on a small fixture of its shape: what the CRMs hold equals what DuckDB counts in the files."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from examples.ravenstack.tables import Tables
 from integrations.sandbox.process import running_sandbox
 from integrations.sandbox.state import State
 from integrations.usage.files import read_usage
+from tests.prefect_server import PrefectServer
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "ravenstack"
 DAY = date(2024, 6, 30)
@@ -164,7 +166,7 @@ def test_the_recount_names_every_difference() -> None:
 
 
 @pytest.mark.prefect
-def test_the_nightly_flow_agrees_with_the_recount(tmp_path: Path) -> None:
+def test_the_nightly_flow_agrees_with_the_recount(prefect_server: PrefectServer, tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -175,7 +177,14 @@ def test_the_nightly_flow_agrees_with_the_recount(tmp_path: Path) -> None:
         "--as-of",
         str(DAY),
     ]
-    ended = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        command,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | prefect_server.variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ended.returncode == 0, ended.stderr[-2000:]
     told = json.loads(ended.stdout.splitlines()[-1])
     assert told["differences"] == []

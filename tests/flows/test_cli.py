@@ -9,10 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli import app
 from flows.demo import DAY
 from flows.runtime import LEASE, utc_now
 from tests.flows.conftest import House
+from tests.prefect_server import PrefectServer
 
 PLANSYNC = str(Path(sys.executable).parent / "plansync")
 
@@ -38,10 +41,15 @@ def test_help_imports_neither_prefect_nor_polars() -> None:
         ('[store]\nurl = "mysql://x/y"\n', "SQLite or PostgreSQL"),
     ],
 )
-def test_wrong_settings_end_with_4_and_say_what_to_do(tmp_path: Path, settings: str, message: str) -> None:
+def test_wrong_settings_end_with_4_and_say_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str, message: str
+) -> None:
     (tmp_path / "plansync.toml").write_text(settings)
-    done = called("run", "--json", cwd=tmp_path, PLANSYNC_HUBSPOT__ACCESS_TOKEN="none")
-    assert done.returncode == 4, done.stderr
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+    done = CliRunner().invoke(app, ["run", "--json"], env={"PLANSYNC_HUBSPOT__ACCESS_TOKEN": "none"})
+    signal.signal(signal.SIGTERM, handler)
+    assert done.exit_code == 4, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -94,7 +102,10 @@ def test_doctor_names_a_field_that_is_not_there(house: House) -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.soak)]
 )
-def test_a_stopped_run_ends_cleanly_and_the_next_continues(house: House, number: int, code: int) -> None:
+def test_a_stopped_run_ends_cleanly_and_the_next_continues(
+    house: House, prefect_server: PrefectServer, prefect_home: Path, number: int, code: int
+) -> None:
+    prefect_server.copy_database(prefect_home)  # the run starts a server of its own, as on a newcomer's machine
     for crm in ("salesforce", "hubspot"):
         house.fault(crm, "latency", latency_ms=150)
     run = subprocess.Popen(
@@ -120,8 +131,8 @@ def test_two_runs_at_once_behave_as_one(house: House) -> None:
     assert house.write_calls() == 0
 
 
+@pytest.mark.lived_in
 def test_plans_come_in_from_yaml_and_stand_in_the_crm_after_the_run(house: House) -> None:
-    house.run()
     with house.store() as store:
         due = store.assessment(DAY)["lifecycle"].filter(plan_type="formal")
     name = due["customer_id"][0]
@@ -138,8 +149,8 @@ def test_plans_come_in_from_yaml_and_stand_in_the_crm_after_the_run(house: House
     assert "plan.yaml:2: gaols" in refused.stderr
 
 
+@pytest.mark.lived_in
 def test_explain_names_rule_source_and_accounts(house: House) -> None:
-    house.run()
     with house.store() as store:
         customer = store.crosswalk()["customer_id"][0]
     told = json.loads(called("explain", customer, "--config", str(house.config), "--json", cwd=house.folder).stdout)

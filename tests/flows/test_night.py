@@ -31,8 +31,8 @@ def test_the_first_run_writes_into_both_crms_and_the_second_writes_nothing(house
     assert second["renewals"] == first["renewals"]
 
 
+@pytest.mark.lived_in
 def test_the_quiet_night_writes_nothing(house: House) -> None:
-    house.run()
     house.set_clock(EVENING + timedelta(days=1))
     house.forget_requests()
     next_day = house.run(DAY + timedelta(days=1))
@@ -61,8 +61,8 @@ def test_one_crm_down_does_not_stop_the_other(house: House, down: str, up: str) 
     assert after["changes_by_crm"][down]["tasks"]["create"] > 0
 
 
+@pytest.mark.lived_in
 def test_a_section_that_a_person_edited_is_listed_and_left_alone(house: House) -> None:
-    house.run()
     section = house.salesforce("GET", "/query", q="SELECT Id, Body__c FROM Success_Plan_Section__c LIMIT 1")["records"][
         0
     ]
@@ -129,8 +129,8 @@ def open_tasks(house: House, crm: str) -> pl.DataFrame:
     )
 
 
+@pytest.mark.lived_in
 def test_a_task_that_a_person_closed_or_deleted_is_not_raised_again(house: House) -> None:
-    house.run()
     closed, deleted = open_tasks(house, "salesforce")["crm_id"].to_list()[:2]
     house.set_clock(EVENING + timedelta(hours=3))
     house.salesforce("PATCH", f"/sobjects/Task/{closed}", {"Status": "Completed"})
@@ -143,8 +143,8 @@ def test_a_task_that_a_person_closed_or_deleted_is_not_raised_again(house: House
     assert house.write_calls() == 0
 
 
+@pytest.mark.lived_in
 def test_a_task_closes_when_its_condition_clears(house: House) -> None:
-    house.run()
     asked = "SELECT Id, AccountId FROM Task WHERE Plansync_Key__c != null AND Subject LIKE 'Agree on goals%' LIMIT 1"
     task = house.salesforce("GET", "/query", q=asked)["records"][0]
     plans = {row["Account__c"]: row for row in salesforce_rows(house, "SELECT Id, Account__c FROM Success_Plan__c")}
@@ -179,8 +179,8 @@ def test_bad_usage_rows_and_unknown_accounts_are_listed_and_the_rest_counts(hous
     assert told["changes"]["create"] > 0
 
 
+@pytest.mark.lived_in
 def test_tasks_never_go_to_an_owner_who_has_left(house: House) -> None:
-    house.run()
     owners = house.read("owners").filter(~pl.col("is_active"))
     assert owners.height > 0
     ours = house.read("tasks").filter(pl.col("record_key").is_not_null())
@@ -202,9 +202,9 @@ def test_a_lost_answer_makes_no_duplicate(house: House) -> None:
     assert created
 
 
+@pytest.mark.lived_in
 def test_a_lost_update_is_settled_by_what_the_crm_holds_even_after_the_facts_changed(house: House) -> None:
     """Our own text that landed unheard is never taken for a person's, however the next night differs."""
-    house.run()
     later = DAY + timedelta(days=45)
     for crm in ("salesforce", "hubspot"):
         house.fault(crm, "commit_then_drop", path="batch/update" if crm == "hubspot" else "composite/sobjects")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from models.reports import CurrencyBlock, RenewalRisk, Trouble
+from models.reports import CurrencyBlock, RenewalRisk, RiskMeaning, Trouble
 from tests.portfolio_drawn import drawn_report, pictured
 
 PAYLOADS = [
@@ -82,6 +82,7 @@ def hostile_report(texts: Sequence[str] = PAYLOADS) -> RenewalRisk:
     return RenewalRisk(
         as_of=report.as_of,
         policy_version=texts[0],
+        meanings=(RiskMeaning("high", True, tuple(_encodable(text) for text in texts)), *report.meanings),
         blocks=blocks,
         accounts=filled,
         unknowns=unknowns,

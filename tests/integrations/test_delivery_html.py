@@ -12,6 +12,8 @@ import pytest
 
 from integrations.delivery import said
 from integrations.delivery.html import FULL_ROWS, SHORT_ROWS, renewal_risk_page
+from models.enums import RenewalRisk as RenewalRiskLevel
+from models.policy.load import load_policy
 from models.reports import RenewalRisk, Trouble
 from tests.integrations.hostile import PAYLOADS, hostile_report
 from tests.portfolio_drawn import drawn_report, pictured
@@ -108,19 +110,53 @@ def test_the_same_report_gives_the_same_bytes() -> None:
 
 def test_the_headline_says_how_much_and_who() -> None:
     words = Page(renewal_risk_page(drawn_report())).words
-    assert "USD 6,000.50 55 % of the 11,000.50 up for renewal" in words
+    assert "ARR up for renewal: next 90 days, and overdue USD 11,000.50 4 customers, by health:" in words
+    assert (
+        "Red 1,000.50 1 customer Yellow 2,000 1 customer Insufficient data 5,000 1 customer Green 3,000 1 customer"
+        in words
+    )
+    assert "At risk by the policy: 6,000.50 (55 %)" in words
+    assert "high risk 1,000.50 , 1 customer · medium risk 5,000 , 2 customers" in words
+    assert "No review scheduled, next 90 days 6,000.50 3 customers" in words
     assert "Needs action this week 6,000.50 3 customers" in words
     assert "1 more customer at risk without an ARR on record" in words
     order = [
-        words.index(part) for part in ("Take over at Soon", "When it is at risk", "Whose it is", "What we do not know")
+        words.index(part) for part in ("Take over at Soon", "When it renews", "Whose it is", "What we do not know")
     ]
     assert order == sorted(order)
 
 
+def test_what_at_risk_means_stands_beside_the_headline() -> None:
+    words = Page(renewal_risk_page(drawn_report())).words
+    meaning = words[words.index("What the policy calls at risk") : words.index("Needs action this week At risk")]
+    assert "High risk the renewal date has passed, health is red, or a veto holds" in meaning
+    assert "Medium risk health is yellow, sources disagree on the renewal date, or no review is scheduled" in meaning
+    assert "not counted" not in meaning
+
+
+def test_a_policy_that_counts_high_risk_alone_says_so() -> None:
+    policy = load_policy(None)
+    risk = policy.renewals.risk.model_copy(update={"arr_at_risk": (RenewalRiskLevel.HIGH,)})
+    strict = policy.model_copy(update={"renewals": policy.renewals.model_copy(update={"risk": risk})})
+    words = Page(renewal_risk_page(drawn_report(policy=strict))).words
+    assert "Medium risk, not counted as at risk" in words
+    assert "High risk, not counted" not in words
+
+
+@pytest.mark.parametrize("minor", [1, 3, 10**15])
+def test_the_parts_of_the_bar_fill_it_without_a_gap(minor: int) -> None:
+    renewals = pictured()["renewals"].with_columns(arr_minor=pl.lit(minor), arr_at_risk_minor=pl.lit(minor))
+    page = Page(renewal_risk_page(drawn_report(renewals=renewals.filter(pl.col("currency") == "USD"))))
+    strip = [(name, value) for tag, name, value in page.attributes if tag == "rect" and name in ("x", "width")][:8]
+    starts, lengths = ([int(value) for name, value in strip if name == wanted] for wanted in ("x", "width"))
+    assert starts == [0, 250, 500, 750]
+    assert [start + length for start, length in zip(starts, lengths, strict=True)] == [250, 500, 750, 1000]
+
+
 def test_the_chart_has_a_name_a_description_and_a_table_beside_it() -> None:
     page = Page(renewal_risk_page(drawn_report()))
-    assert page.words.count("ARR at risk in the next 90 days, USD") == 1
-    assert "31–60 days: 3,000 · 1 customer" in page.words
+    assert page.words.count("ARR up for renewal in the next 90 days by health, USD") == 1
+    assert "31–60 days: 3,000 · 1 customer · 3,000 at risk" in page.words
     ids = [value for _, name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
     for _, name, value in page.attributes:
@@ -135,7 +171,7 @@ def test_a_stale_crm_and_troubles_are_said_before_everything_else() -> None:
     words = Page(renewal_risk_page(report)).words
     assert "Salesforce data is as of 2026-11-19 21:55 UTC" in words
     assert "Salesforce pull: not <b>reachable</b>" in words
-    assert words.index("Not all data is current") < words.index("ARR at risk")
+    assert words.index("Not all data is current") < words.index("ARR up for renewal")
     assert "Not all data is current" not in Page(renewal_risk_page(drawn_report())).words
 
 

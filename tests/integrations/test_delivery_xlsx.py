@@ -83,6 +83,17 @@ def test_the_sums_of_the_accounts_are_the_figures_of_the_summary() -> None:
         assert total[4] == pytest.approx(sum(float(str(row[at_risk] or 0)) for row in mine))
 
 
+def test_what_is_up_for_renewal_is_told_by_health_and_by_risk_with_what_a_risk_means() -> None:
+    summary = sheets(renewal_risk_workbook(drawn_report()))["Summary"]
+    told = {str(row[0]): row[1:5] for row in reversed(summary)}  # the first currency's rows stand last
+    assert told["Next 90 days, and overdue"] == [4, 11000.5, 3, 6000.5]
+    assert told["of these, health red"] == [1, 1000.5, 1, 1000.5]
+    assert told["of these, health insufficient data"] == [1, 5000, 0, 0]
+    assert told["of these, high risk"] == [1, 1000.5, 1, 1000.5]
+    assert told["of these, no review scheduled"] == [3, 6000.5, 3, 6000.5]
+    assert str(told["High risk (at risk)"][0]).startswith("the renewal date has passed; health is red; a veto holds")
+
+
 def test_what_is_unknown_is_listed() -> None:
     unknown = sheets(renewal_risk_workbook(drawn_report()))["Unknown"]
     assert [row[:2] for row in unknown[1:3]] == [["No renewal date", "Bare"], ["Disputed renewal date", "Soon"]]

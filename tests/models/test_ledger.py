@@ -173,16 +173,6 @@ def test_a_key_never_carries_another_payload(store: Store) -> None:
     assert plan(store, row, row) == 1
 
 
-def test_lost_answers_are_settled_by_what_is_there(store: Store) -> None:
-    made, changed, absent = task("r1"), task("r2", action="update", crm_id="t2"), task("r3")
-    plan(store, made, changed, absent)
-    send(store, made, changed, absent)
-    store.settle_found({"r1": "t1", "r2": "t2", "r9": "t9"}, NOW)
-    assert [write.record_key for write in store.unsettled("hubspot")] == ["r3"]
-    assert waiting(store) == ["r2"]
-    assert store.written().select("record_key", "crm_id").rows() == [("r1", "t1")]
-
-
 def test_an_outcome_counts_once_and_a_later_error_does_not_undo_it(store: Store) -> None:
     row = task("r1")
     plan(store, row)

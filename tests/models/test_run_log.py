@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from models.enums import RunStatus
-from models.store import Run, Store, StoreError
+from models.store import Store, StoreError
 from tests.models.samples import NOW, TODAY
 
 
@@ -18,18 +18,14 @@ def test_runs_are_listed_newest_first_with_how_they_ended(store: Store) -> None:
         store.open_run(f"run {number}", TODAY, NOW + minutes(number))
         store.close_run(f"run {number}", status, {"customers": number}, NOW + minutes(number + 1))
     store.open_run("run 3", TODAY, NOW + minutes(3))
-    assert store.runs(3).select("run_id", "status", "summary").rows() == [
-        ("run 3", "running", "{}"),
-        ("run 2", "failed", '{"customers":2}'),
-        ("run 1", "degraded", '{"customers":1}'),
+    assert store.runs(3).select("run_id", "status", "summary", "finished_at").rows() == [
+        ("run 3", "running", "{}", None),
+        ("run 2", "failed", '{"customers":2}', NOW + minutes(3)),
+        ("run 1", "degraded", '{"customers":1}', NOW + minutes(2)),
     ]
-    assert store.last_finished_run() == Run(
-        "run 1", TODAY, RunStatus.DEGRADED, NOW + minutes(1), NOW + minutes(2), {"customers": 1}
-    )
 
 
-def test_a_new_store_has_no_finished_run(store: Store) -> None:
-    assert store.last_finished_run() is None
+def test_a_new_store_has_no_run(store: Store) -> None:
     assert store.runs(5).is_empty()
     with pytest.raises(StoreError, match="run 7 was never opened"):
         store.close_run("run 7", RunStatus.OK, {}, NOW)

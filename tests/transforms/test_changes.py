@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import frames, keys
+from tests.tables import frame
 from tests.transforms.crm_world import START, World
-from tests.transforms.drawn import drawn
 from transforms.changes import normalised_text, plan_fields_desired
 
 TODAY = date(2026, 11, 21)
 NEXT = TODAY + timedelta(days=1)
-CUSTOMERS = drawn(
+CUSTOMERS = frame(
     """customer_id | name | home_crm   | home_crm_id | owner_crm_id | owner_is_active
        acme        | Acme | salesforce | s1          | ann          | yes
        zeta        | Zeta | hubspot    | h1          | bob          | yes""",
@@ -164,7 +164,7 @@ PLAN_DUE = wanted(plan_fields=fields(("acme", 71.6, "yellow", None)))
 
 def made_by_people(plans: str) -> World:
     """A world whose Salesforce holds these plans; ``ours`` in ``record_key`` is the key of acme's."""
-    rows = drawn(plans, frames.PlanFields, crm="salesforce", modified_at=START).to_dicts()
+    rows = frame(plans, frames.PlanFields, crm="salesforce", modified_at=START).to_dicts()
     made = World()
     made.held["fields"] = {
         row["crm_id"]: row | {"record_key": PLAN if row["record_key"] == "ours" else row["record_key"]} for row in rows
@@ -349,11 +349,11 @@ def test_what_belongs_to_a_vanished_customer_is_left_and_to_a_joined_one_closed(
 
 
 def test_only_customers_with_a_plan_have_fields_and_scores_keep_one_decimal() -> None:
-    life = drawn(
+    life = frame(
         "customer_id | is_plan_due\n acme | yes\n zeta | no", frames.Lifecycle, stage="adoption", plan_type="formal",
         has_agreed_plan=False,
     )  # fmt: skip
-    health = drawn(
+    health = frame(
         "customer_id | score | band\n acme | 71.64999 | yellow", frames.Health, profile="x", coverage_pct=1.0,
         lower_bound=0.0, upper_bound=1.0, vetoes=[], drivers=[],
     )  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import frames, keys
-from tests.transforms.drawn import drawn
+from tests.tables import frame
 from transforms.identity import Identity, resolve
 
 SHARED = ["gmail.com", "outlook.com"]
@@ -19,7 +19,7 @@ UNDECIDED = pl.DataFrame(schema={**dict.fromkeys(PAIR, pl.String()), "is_same": 
 
 
 def accounts(picture: str) -> pl.DataFrame:
-    rows = drawn(picture, frames.Accounts)
+    rows = frame(picture, frames.Accounts)
     crm = pl.when(pl.col("crm_id").str.starts_with("h")).then(pl.lit("hubspot")).otherwise(pl.lit("salesforce"))
     return rows.with_columns(crm=crm, is_deleted=pl.col("is_deleted") | pl.col("merged_into").is_not_null())
 

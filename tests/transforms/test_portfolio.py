@@ -7,11 +7,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from models.enums import Band, RenewalRisk, RenewalWindow
-from models.reports import NEAR, UNKNOWN_NAMES, CurrencyBlock, Figures, Trouble
+from models.enums import Band, RenewalWindow
+from models.enums import RenewalRisk as Risk
+from models.policy.load import load_policy
+from models.reports import NEAR, UNKNOWN_NAMES, CurrencyBlock, Figures, RiskMeaning, Trouble
 from models.reports import RenewalRisk as Report
 from tests.portfolio_drawn import drawn_report, pictured
-from tests.transforms.drawn import drawn
+from tests.tables import frame
+from transforms.risk_words import risk_meanings
 
 
 def of(report: Report, customer_id: str) -> dict[str, Any]:
@@ -39,6 +42,36 @@ def test_windows_and_bands_come_in_reading_order() -> None:
         ("d90", "insufficient", 0),
         ("later", "green", 0),
     ]
+
+
+def test_what_renews_soon_is_told_by_health_and_by_risk_also_where_nobody_is() -> None:
+    dollars, euros = drawn_report().blocks
+    columns = ["customers_count", "arr_minor", "arr_at_risk_minor"]
+    assert dollars.near_by_band.select("band", *columns).rows() == [
+        ("red", 1, 100050, 100050),
+        ("yellow", 1, 200000, 200000),
+        ("insufficient", 1, 500000, 0),
+        ("green", 1, 300000, 300000),
+    ]
+    assert euros.near_by_risk.select("risk", *columns).rows() == [
+        ("high", 0, 0, 0),
+        ("medium", 1, 700000, 700000),
+        ("unknown", 0, 0, 0),
+        ("low", 0, 0, 0),
+    ]
+
+
+def test_what_a_risk_means_follows_the_policy() -> None:
+    policy = load_policy(None)
+    high, medium = risk_meanings(policy)
+    assert (high.risk, high.is_at_risk, medium.risk, medium.is_at_risk) == ("high", True, "medium", True)
+    assert high.reasons[:2] == ("the renewal date has passed", "health is red")
+    assert "Executive sponsor gone" in high.reasons[2]
+    rules = policy.renewals.risk.model_copy(
+        update={"levels": {"band_red": Risk.MEDIUM, "no_review": Risk.LOW}, "arr_at_risk": (Risk.HIGH,)}
+    )
+    lenient = policy.model_copy(update={"renewals": policy.renewals.model_copy(update={"risk": rules})})
+    assert risk_meanings(lenient) == (RiskMeaning("medium", False, ("health is red",)),)
 
 
 def test_owners_come_by_what_is_at_risk_soon() -> None:
@@ -141,6 +174,9 @@ def test_every_figure_is_the_sum_of_the_accounts_listed_under_it(seed: int) -> N
         assert _sums(mine) == block.total
         assert _sums(near) == block.near
         assert _sums([row for row in mine if row["is_urgent"]]) == block.urgent
+        assert _sums([row for row in near if not row["has_review_scheduled"]]) == block.no_review
+        _agree(block.near_by_band, near, "band")
+        _agree(block.near_by_risk, near, "risk")
         _agree(block.by_window, mine, "window", "band")
         _agree(block.by_owner, mine, "owner")
         _agree_soon(block, near)
@@ -205,10 +241,11 @@ def _portfolio_at_random(dice: random.Random) -> dict[str, pl.DataFrame]:
 
 
 def _term(dice: random.Random) -> dict[str, Any]:
-    risk = dice.choice(list(RenewalRisk))
+    risk = dice.choice(list(Risk))
     arr = dice.choice([None, 0, dice.randrange(10**9)])
     at_risk = None if arr is None or risk == "unknown" else arr * (risk in ("high", "medium"))
     return {
+        "has_review_scheduled": dice.choice([True, False, None]),
         "window": str(dice.choice(list(RenewalWindow))),
         "risk": str(risk),
         "arr_minor": arr,
@@ -219,4 +256,4 @@ def _term(dice: random.Random) -> dict[str, Any]:
 
 def _watermarks(salesforce: str, hubspot: str) -> pl.DataFrame:
     picture = f"crm | until\nsalesforce | {salesforce}\nhubspot | {hubspot}"
-    return drawn(picture).with_columns(pl.col("until").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_zone="UTC"))
+    return frame(picture).with_columns(pl.col("until").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_zone="UTC"))

@@ -10,13 +10,13 @@ from polars.testing import assert_frame_equal
 from models import frames, keys
 from models.enums import Section
 from models.policy.load import load_policy
-from tests.transforms.drawn import drawn
+from tests.tables import frame
 from transforms.facts import Facts
 from transforms.sections import section_texts
 
 POLICY = load_policy(None)
 TODAY = date(2026, 11, 21)
-CUSTOMERS = drawn(
+CUSTOMERS = frame(
     """customer_id | name     | domain   | tier       | industry | employees_count | arr_minor | currency | owner_name
        acme        | Acme Inc | acme.com | Enterprise | Steel    | 1200            | 8500000   | EUR      | Ann
        bare        | Bare     |          |            |          |                 |           |          |
@@ -27,7 +27,7 @@ CUSTOMERS = drawn(
     home_crm_id="s",
     contract_start_date="2024-03-01",
 )
-LIFECYCLE = drawn(
+LIFECYCLE = frame(
     """customer_id | stage    | engagement_model | plan_type   | is_plan_due | last_engagement_date | next_review_date
        acme        | adoption | high_touch       | formal      | yes         | 2026-10-03           | 2026-12-01
        bare        | unknown  |                  | one_page    | yes         |                      |
@@ -36,7 +36,7 @@ LIFECYCLE = drawn(
     frames.Lifecycle,
     has_agreed_plan=False,
 )
-HEALTH = drawn(
+HEALTH = frame(
     """customer_id | score | rating | band         | coverage_pct | vetoes
        acme        | 71.6  | 4      | yellow       | 83.3         | Executive sponsor gone
        bare        |       |        | insufficient | 20           | """,
@@ -46,9 +46,9 @@ HEALTH = drawn(
     upper_bound=100.0,
     drivers=[],
 ).with_columns(pl.col("vetoes").fill_null([]))
-RENEWALS = drawn(
+RENEWALS = frame(
     """customer_id | renewal_date | renewal_source | is_disputed | notice_date | candidates
-       acme        | 2027-01-31   | account_field  | yes         | 2026-12-31  | 2027-01-31 here, 2027-03-31 there
+       acme        | 2027-01-31   | account_field  | yes         | 2026-12-31  | 2027-01-31 here; 2027-03-31 there
        small       | 2027-06-30   | contract_end   | no          |             | """,
     frames.Renewals,
     window="later",
@@ -56,7 +56,7 @@ RENEWALS = drawn(
     has_review_scheduled=False,
     reasons=[],
 ).with_columns(pl.col("candidates").fill_null([]))
-SIGNALS = drawn(
+SIGNALS = frame(
     """customer_id | signal                 | status   | reason
        acme        | stakeholder_left       | critical | Sarah Chen (champion) left on 2026-09-12.
        acme        | login_frequency        | at_risk  | fewer than 2 a week since week 2026-W40
@@ -69,7 +69,7 @@ SIGNALS = drawn(
     episode="",
     source="",
 )
-TASKS = drawn(
+TASKS = frame(
     """customer_id | playbook         | subject                          | severity
        acme        | stakeholder_left | Update the plan: Sarah Chen left | 90""",
     frames.TasksDue,
@@ -81,7 +81,7 @@ TASKS = drawn(
     opened_on="2026-09-12",
     rule_ids=[],
 )
-WORK = drawn(
+WORK = frame(
     """kind        | title            | owner_name | owner_side | due_date   | is_done
        goal        | Report in a day  |            |            |            | no
        action      | Send the data    | Sarah Chen | customer   | 2026-11-20 | no
@@ -96,7 +96,7 @@ WORK = drawn(
     crm="salesforce",
     crm_id="i",
 )
-OUTCOMES = drawn(
+OUTCOMES = frame(
     """title          | metric | unit | baseline | target | current | due_date
        Faster reports | time   | days | 18       | 8.5    | 12      | 2027-03-31
        Retention      | NRR    | %    |          | 105    |         | """,
@@ -113,7 +113,7 @@ ITEMS = pl.concat([WORK, OUTCOMES]).with_columns(
     mitigation=pl.when(pl.col("kind") == "risk").then(pl.lit("Show the savings to the CFO")),
     detail=pl.when(pl.col("kind") == "goal").then(pl.lit("Three people spent a week a month on it")),
 )
-CONTACTS = drawn(
+CONTACTS = frame(
     """crm_id | name       | title | role              | has_left | left_date
        c1     | Sarah Chen | VP    | champion          | yes      | 2026-09-12
        c2     | Li Wei     | CFO   | executive_sponsor | no       |
@@ -122,7 +122,7 @@ CONTACTS = drawn(
     frames.Contacts,
     crm="salesforce",
 ).with_columns(customer_id=pl.lit("acme"))
-DEALS = drawn(
+DEALS = frame(
     """crm_id | name     | kind      | stage       | is_closed | amount_minor | currency | close_date
        o1     | More     | expansion | Proposal    | no        | 1250050      | EUR      | 2027-02-01
        o2     | Won      | expansion | Closed won  | yes       | 100          | EUR      | 2026-02-01

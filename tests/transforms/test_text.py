@@ -62,3 +62,17 @@ def test_nothing_invisible_is_left_in_text() -> None:
     assert shown(text.visible(pl.col("t")), t=nasty) == "a[31mbc\nd"
     assert shown(text.one_line(pl.col("t")), t=nasty) == "a[31mbc d"
     assert shown(text.one_line(pl.col("t")), t=" \u200b\n") is None
+
+
+def test_the_texts_that_hold_are_listed_in_their_order() -> None:
+    rows = pl.DataFrame({"is_late": [True, False, None, True], "name": ["a", "b", "c", None], "count": [1, 0, 2, 2]})
+    texts = [
+        (pl.col("is_late"), pl.lit("late")),
+        (pl.col("count") > 1, text.said("{} has several", "name")),
+        (pl.col("count") > 0, pl.lit("some")),
+    ]
+    held = text.those_that_hold(rows, texts)
+    assert held.to_list() == [["late", "some"], [], ["c has several", "some"], ["late", "some"]]
+    assert held.dtype == pl.List(pl.String)
+    assert text.those_that_hold(rows, []).to_list() == [[], [], [], []]
+    assert text.those_that_hold(rows.clear(), texts).to_list() == []

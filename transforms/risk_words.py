@@ -1,0 +1,36 @@
+"""What the policy means by a risk, in the words that a report shows beside its figures."""
+
+from models.enums import RenewalRisk
+from models.policy.pack import Policy, RiskReason
+from models.reports import WINDOW_NAMES, RiskMeaning
+
+
+def risk_meanings(policy: Policy) -> tuple[RiskMeaning, ...]:
+    """Say what makes a renewal a high and a medium risk, and whether that counts as at risk.
+
+    Returns:
+        High before medium; a risk that no reason leads to is left out.
+
+    Source:
+        Rulebook R-157, R-175, R-179.
+    """
+    rules = policy.renewals.risk
+    words = _reasons(policy)
+    return tuple(
+        RiskMeaning(str(risk), risk in rules.arr_at_risk, reasons)
+        for risk in (RenewalRisk.HIGH, RenewalRisk.MEDIUM)
+        if (reasons := tuple(text for name, text in words.items() if rules.levels.get(name) == risk))
+    )
+
+
+def _reasons(policy: Policy) -> dict[RiskReason, str]:
+    titles = dict.fromkeys(veto.title for veto in policy.health.vetoes.values())
+    windows = (WINDOW_NAMES[window].lower() for window in policy.renewals.risk.review_windows)
+    return {
+        "overdue": "the renewal date has passed",
+        "band_red": "health is red",
+        "band_yellow": "health is yellow",
+        "veto": f"a veto holds, whatever the score ({', '.join(titles)})",
+        "disputed": "sources disagree on the renewal date",
+        "no_review": f"no review is scheduled before a renewal ({', '.join(windows)})",
+    }

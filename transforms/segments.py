@@ -1,0 +1,25 @@
+"""What a customer's segment is called, the same everywhere, however its CRM spells it."""
+
+import polars as pl
+
+from models.policy.pack import Policy, SegmentName
+from transforms.health import segment_of
+from transforms.text import one_line
+
+LABELS: dict[SegmentName, str] = {"enterprise": "Enterprise", "mid_market": "Mid-market", "smb": "SMB"}
+"""The policy's segments as readers call them."""
+
+
+def segment_label(policy: Policy) -> pl.Expr:
+    """The segment by which the policy treats a customer, as readers call it.
+
+    Reads ``tier`` and ``segment``. What the policy does not know is shown in plain words, the segment before the tier:
+    ``public_sector`` and ``Public Sector`` are both "Public sector". Null where neither says anything.
+    """
+    known = segment_of(policy).replace_strict(LABELS, default=None, return_dtype=pl.String)
+    return pl.coalesce(known, *(_plainly(pl.col(field)) for field in ("segment", "tier")))
+
+
+def _plainly(name: pl.Expr) -> pl.Expr:
+    words = one_line(name.str.replace_all(r"[_\s-]+", " ")).str.to_lowercase()
+    return words.str.head(1).str.to_uppercase() + words.str.slice(1)

@@ -171,11 +171,10 @@ def _scopes(entity: SObject) -> list[dict[str, str]]:
 
 def _field(field: Field, entity: SObject) -> dict[str, Any]:
     """One entry of ``fields``."""
-    is_open = not field.is_long_text and field.type != "anyType"
     return {
         **_FIELD,
         **_type_of(field),
-        "aggregatable": is_open and field.type != "boolean",
+        "aggregatable": field.is_open and field.type != "boolean",
         "autoNumber": field.auto_number is not None,
         "calculated": field.calculated,
         "cascadeDelete": field.is_master or field.cascades,
@@ -184,8 +183,8 @@ def _field(field: Field, entity: SObject) -> dict[str, Any]:
         "defaultValue": (field.default or False) if field.type == "boolean" else None,
         "defaultedOnCreate": field.default is not None or field.type == "boolean" or not field.written,
         "externalId": field.external_id,
-        "filterable": is_open,
-        "groupable": is_open and field.type not in {"double", "currency", "percent", "datetime", "multipicklist"},
+        "filterable": field.is_open,
+        "groupable": field.is_groupable,
         "idLookup": _finds_a_record(field, entity),
         "label": entity.label + " ID" if field.type == "id" else field.label,
         "name": field.name,
@@ -199,7 +198,7 @@ def _field(field: Field, entity: SObject) -> dict[str, Any]:
         "relationshipName": field.relationship,
         "relationshipOrder": 0 if field.is_master else None,
         "restrictedPicklist": field.restricted,
-        "sortable": is_open and field.type != "multipicklist",
+        "sortable": field.is_open and field.type != "multipicklist",
         "unique": field.unique,
         "updateable": field.written and field.updated,
     }

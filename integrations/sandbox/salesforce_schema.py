@@ -68,6 +68,16 @@ class Field:
         return self.type == "textarea" and self.length > 255
 
     @property
+    def is_open(self) -> bool:
+        """Whether a query may filter by it."""
+        return not self.is_long_text and self.type != "anyType"
+
+    @property
+    def is_groupable(self) -> bool:
+        """Whether a query may group by it."""
+        return self.is_open and self.type not in {"double", "currency", "percent", "datetime", "multipicklist"}
+
+    @property
     def sqlite_type(self) -> str:
         """Text compares without regard to case, as in SOQL."""
         return _SQLITE_TYPES.get(self.type, "TEXT COLLATE NOCASE")

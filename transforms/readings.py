@@ -34,49 +34,53 @@ class Reading:
     observed_at: pl.Expr
 
     def outcome(self, wide: pl.LazyFrame) -> pl.LazyFrame:
-        """What one select tells of every row of ``wide``, beside its ``status``: all but the words for what is bad."""
+        """What one select tells of every row of ``wide``: all but the words for what is bad."""
         return wide.select(
+            status=self.status,
             value=self.value.cast(pl.Float64).round(6),
             reason=self.plain_reason,
             observed_at=self.observed_at.cast(pl.Datetime("us", "UTC")),
         )
 
 
-def interleaved(wide: pl.DataFrame, readings: Sequence[Reading], rules: Sequence[SignalRule]) -> pl.DataFrame:
+def interleaved(
+    wide: pl.DataFrame, people: pl.DataFrame, readings: Sequence[Reading], rules: Sequence[SignalRule]
+) -> pl.DataFrame:
     """Read every signal of every customer.
 
-    Only bad rows have a stretch to trace back week by week and a reason to put in words, which is most of the work;
-    they are read apart. Rows find their place by index, which costs a fraction of a sort.
+    Only bad rows have a reason to put in words, which is much of the work; they are read apart. Rows find their place
+    by index, which costs a fraction of a sort.
 
     Args:
-        wide: One row per customer: ``customer_id`` and what the readings need.
+        wide: What the readings need, a row per customer in any order.
+        people: ``customer_id`` and ``row``, its row in ``wide``.
         readings: At least one.
         rules: Of each reading.
 
     Returns:
-        ``frames.Signals``: the readings of the first customer in their order, then those of the next.
+        ``frames.Signals``: the readings of the first of ``people`` in their order, then those of the next.
     """
     height, kinds = wide.height, len(readings)
-    statuses = wide.select(reading.status.alias(reading.signal) for reading in readings)
     told = pl.collect_all([reading.outcome(wide.lazy()) for reading in readings])
-    bad = pl.collect_all([_put_in_words(wide, statuses[reading.signal], reading) for reading in readings])
-    plain = pl.concat(told).with_columns(status=pl.concat(statuses.get_columns()).rename("status"))
-    order = np.arange(height * kinds).reshape(kinds, height)
-    words = order.copy()
-    end = height * kinds
-    for kind, rows in enumerate(bad):
-        words[kind, rows["place"].to_numpy()] = np.arange(end, end + rows.height)
-        end += rows.height
-    texts = pl.concat([plain.select("reason", episode="status"), *[rows.drop("place") for rows in bad]])
-    constants = _constants(readings, rules)[np.tile(np.arange(kinds), height)]
-    who = wide.select("customer_id")[np.repeat(np.arange(height), kinds)]
-    parts = [who, constants, plain.drop("reason")[order.T.ravel()], texts[words.T.ravel()]]
+    is_bad = [outcome["status"].is_in(BAD) for outcome in told]
+    words = pl.collect_all([_in_words(wide, is_bad[kind], reading) for kind, reading in enumerate(readings)])
+    plain = pl.concat(told)
+    texts = pl.concat([plain.select("reason", episode="status"), *words])
+    text_of = np.arange(height * kinds)
+    text_of[pl.concat(is_bad).to_numpy()] = np.arange(height * kinds, texts.height)
+    rows = (people["row"].to_numpy()[:, np.newaxis] + np.arange(kinds) * height).ravel()
+    parts = [
+        people.select("customer_id")[np.repeat(np.arange(people.height), kinds)],
+        _constants(readings, rules)[np.tile(np.arange(kinds), people.height)],
+        plain.drop("reason")[rows],
+        texts[text_of[rows]],
+    ]
     return pl.concat(parts, how="horizontal").select(list(dtypes(Signals)))
 
 
-def _put_in_words(wide: pl.DataFrame, status: pl.Series, reading: Reading) -> pl.LazyFrame:
-    bad = wide.lazy().filter(status.is_in(BAD))
-    return bad.select("place", reason=reading.bad_reason, episode=reading.bad_episode)
+def _in_words(wide: pl.DataFrame, is_bad: pl.Series, reading: Reading) -> pl.LazyFrame:
+    bad = wide.lazy().filter(is_bad).with_columns(reason=reading.bad_reason, episode=reading.bad_episode)
+    return bad.select("reason", "episode")  # in a select alone, words without a column would be one row
 
 
 def _constants(readings: Sequence[Reading], rules: Sequence[SignalRule]) -> pl.DataFrame:

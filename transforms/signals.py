@@ -118,7 +118,7 @@ def _held(facts: Facts) -> dict[str, pl.DataFrame]:
 
 
 def _has_ticket_feed(account_dates: pl.DataFrame, feeds: pl.DataFrame, count: int) -> npt.NDArray[np.bool_]:
-    fed = account_dates.filter(pl.col("crm").is_in(feeds["ticket_crms"].item()))
+    fed = account_dates.filter(pl.col("crm").is_in(feeds["ticket_crms"].explode().to_list()))
     flags = np.zeros(count + 1, dtype=np.bool_)
     flags[fed["customer_no"].to_numpy()] = True
     return flags

@@ -18,6 +18,8 @@ Counts = npt.NDArray[np.int64]
 """Whole numbers for each ``customer_no``, often a row per week, the newest first."""
 Flags = npt.NDArray[np.bool_]
 """Yes or no, for each ``customer_no``."""
+Weeks = npt.NDArray[np.int32]
+"""Numbers of weeks, the newest first."""
 
 HISTORY_WEEKS = 26
 """How far back comparisons with a moving baseline are traced: their runs end by themselves within the baseline."""
@@ -52,6 +54,33 @@ def week_label(week: pl.Expr) -> pl.Expr:
 def week_end(week: pl.Expr) -> pl.Expr:
     """The Sunday of a numbered week."""
     return (week.cast(pl.Int32) * 7 - _MONDAY_OFFSET_DAYS + 6).cast(pl.Date)
+
+
+def week_lags(weeks: pl.Series, covered: Weeks) -> npt.NDArray[np.int32]:
+    """How many covered weeks back each week is.
+
+    Args:
+        weeks: Week numbers.
+        covered: The weeks that count, the newest first: lag 0.
+
+    Returns:
+        Lags; -1 for every other week, so that a gap of a feed is no week without use.
+    """
+    if not covered.size:
+        return np.full(len(weeks), -1, dtype=np.int32)
+    first = covered[-1] - 1
+    lags = np.full(covered[0] - first + 2, -1, dtype=np.int32)  # a place on either side for weeks outside
+    lags[covered - first] = np.arange(covered.size)
+    found: npt.NDArray[np.int32] = lags[np.clip(weeks.to_numpy() - first, 0, len(lags) - 1)]
+    return found
+
+
+def calendar_weeks(run: Counts, covered: Weeks) -> Counts:
+    """``weeks_in_a_row`` of covered weeks as weeks of the calendar, gaps between them included."""
+    if not covered.size:
+        return run
+    back = np.concatenate([[0], covered[0] - covered + 1])
+    return np.where(run < LONG_RUN, back[np.minimum(run, covered.size)], run)
 
 
 def week_sums(customer_no: pl.Series, lag: pl.Series, values: pl.Series, *, weeks: int, count: int) -> Counts:
@@ -124,7 +153,7 @@ def first_bad_week(weeks: pl.Expr, newest_week: pl.Expr) -> pl.Expr:
     """The name of the week in which the present run of bad weeks began.
 
     Args:
-        weeks: ``weeks_in_a_row``.
+        weeks: ``weeks_in_a_row`` or ``calendar_weeks``.
         newest_week: The number of the newest week.
 
     Returns:

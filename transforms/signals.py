@@ -36,7 +36,7 @@ READ: dict[str, tuple[str, ...]] = {
     "contacts": ("customer_no", "contact_no", "crm_id", "name", "email", "role", "has_left", "left_date", "created_at"),
     "plan_items": ("customer_no", "kind", "title", "role", "due_date", "is_done"),
     "account_dates": ("customer_no", "crm"),
-    "feeds": ("usage_week", "usage_until", "has_features", "ticket_crms"),
+    "feeds": ("usage_week", "usage_until", "usage_weeks", "has_features", "ticket_crms"),
 }
 """The columns of ``Facts`` that signals follow from."""
 

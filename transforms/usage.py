@@ -18,6 +18,8 @@ from transforms.days import (
     LONG_RUN,
     Counts,
     Flags,
+    Weeks,
+    calendar_weeks,
     days_since,
     first_bad_week,
     iso,
@@ -26,6 +28,7 @@ from transforms.days import (
     totals,
     week_end,
     week_label,
+    week_lags,
     week_of,
     week_sums,
     weeks_in_a_row,
@@ -55,21 +58,27 @@ def usage_by_customer(usage: pl.DataFrame, feeds: pl.DataFrame, *, count: int, p
         ``good_login_lag`` (weeks back of the first use, of the first login, of the last week with enough logins),
         ``last_usage_date`` and ``last_login_date`` are null where there was none. The others are counts that begin
         with the name of what they serve: ``login``, ``drop``, ``baseline`` and ``feature``; a ``_run`` is
-        ``weeks_in_a_row``.
+        ``weeks_in_a_row`` as ``calendar_weeks``. ``login_gap_days`` are the days after the last login of which the
+        feed tells nothing.
+
+    Weeks that the feed did not cover are left out, as if the weeks around them were neighbours: nobody is compared by
+    what the feed failed to say.
     """
-    newest = feeds.select(usage_week()).item()
+    reported = feeds["usage_weeks"].explode().drop_nulls().to_numpy()[::-1]
+    covered = reported[reported <= feeds["usage_week"].fill_null(-1).item()]
     rows = usage.select(
         "customer_no",
         "usage_date",
         "event_count",
-        lag=pl.lit(newest, dtype=pl.Int32) - week_of(pl.col("usage_date")),
+        week=week_of(pl.col("usage_date")),
         is_login=(pl.col("feature") == LOGIN) & (pl.col("event_count") > 0),
     ).rechunk()
+    rows = rows.with_columns(lag=week_lags(rows["week"], covered))
     rules, reach = policy.signals, _reach(rows, count, "usage")
     events = week_sums(rows["customer_no"], rows["lag"], rows["event_count"], weeks=HISTORY_WEEKS, count=count)
     sums, used = totals(events), totals((events > 0).astype(np.int64))
     observed = reach["first_usage_lag"].fill_null(-1).to_numpy() + 1
-    return pl.concat(
+    measured = pl.concat(
         [
             reach,
             _logins(rows.filter("is_login"), rules.login_frequency, count),
@@ -79,6 +88,19 @@ def usage_by_customer(usage: pl.DataFrame, feeds: pl.DataFrame, *, count: int, p
         ],
         how="horizontal",
     )
+    runs = [name for name in measured.columns if name.endswith("_run")]
+    return measured.with_columns(
+        *[pl.Series(name, calendar_weeks(measured[name].to_numpy(), covered)) for name in runs],
+        login_gap_days=_gap_days(measured.select(week_of(pl.col("last_login_date"))).to_series(), reported),
+    )
+
+
+def _gap_days(since: pl.Series, reported: Weeks) -> pl.Series:
+    """Days of the weeks later than these, up to the newest covered one, of which the feed tells nothing."""
+    if not reported.size:
+        return pl.zeros(since.len(), dtype=pl.Int64, eager=True)
+    later = reported.size - np.searchsorted(reported[::-1], since.fill_null(reported[0]).to_numpy(), side="right")
+    return (int(reported[0]) - since.cast(pl.Int64) - later).clip(0) * 7
 
 
 def _reach(rows: pl.DataFrame, count: int, name: str) -> pl.DataFrame:
@@ -105,7 +127,7 @@ def _logins(logins: pl.DataFrame, rule: LoginFrequency, count: int) -> pl.DataFr
     return pl.concat(
         [
             _reach(logins, count, "login"),
-            found.with_columns(good_login_lag=pl.Series(good).replace(LONG_RUN, None)),
+            found.with_columns(good_login_lag=pl.Series(good).replace(LONG_RUN, None), login_run=good),
         ],
         how="horizontal",
     )
@@ -216,7 +238,7 @@ def _login_frequency(as_of: date, policy: Policy) -> Reading:
     good = pl.col("good_login_lag")
     is_few = pl.coalesce(good, observed) >= rule.weeks
     is_silent = (pl.col("login_silent_count") == 0) & (observed >= rule.silent_weeks)
-    start = week_label(_WEEK - good + 1)
+    start = pl.when(good.is_not_null()).then(week_label(_WEEK - pl.col("login_run") + 1))
     stretch = pl.coalesce(said("since week {}", start), pl.lit("in every full week on record"))
     return reading(
         "login_frequency",
@@ -239,7 +261,8 @@ def _login_frequency(as_of: date, policy: Policy) -> Reading:
 
 def _login_recency(as_of: date, policy: Policy) -> Reading:
     rule = policy.signals.login_recency
-    days = days_since(pl.col("last_login_date"), pl.col("usage_until")).clip(0)  # a thin week's login is later
+    days = days_since(pl.col("last_login_date"), pl.col("usage_until")) - pl.col("login_gap_days")
+    days = days.clip(0)  # a thin week's login is later
     return reading(
         "login_recency",
         unit="days",

@@ -71,7 +71,7 @@ def week_lags(weeks: pl.Series, covered: Weeks) -> npt.NDArray[np.int32]:
     first = covered[-1] - 1
     lags = np.full(covered[0] - first + 2, -1, dtype=np.int32)  # a place on either side for weeks outside
     lags[covered - first] = np.arange(covered.size)
-    found: npt.NDArray[np.int32] = lags[np.clip(weeks.to_numpy() - first, 0, len(lags) - 1)]
+    found: npt.NDArray[np.int32] = lags.take(weeks.to_numpy() - first, mode="clip")
     return found
 
 

@@ -4,7 +4,7 @@ A day ends at midnight UTC, and the end of ``as_of`` is known. Weeks are ISO wee
 one that holds 1970-01-01, so that a week keeps its number whatever the date of the run.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import accumulate
 
@@ -139,14 +139,6 @@ def by_number(part: pl.DataFrame, count: int) -> pl.DataFrame:
     """
     numbers = pl.select(customer_no=pl.int_range(count + 1, dtype=pl.UInt32))
     return numbers.join(part, on="customer_no", how="left", maintain_order="left").drop("customer_no")
-
-
-def joined_by_number(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-    """Lay frames with one row per ``customer_no`` side by side; the first names the customers."""
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = joined.join(part, on="customer_no", how="left")
-    return joined
 
 
 def first_bad_week(weeks: pl.Expr, newest_week: pl.Expr) -> pl.Expr:

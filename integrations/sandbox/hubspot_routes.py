@@ -32,6 +32,9 @@ class Route:
     handler: Handler
     version: str
     scopes: Scopes | None
+    method: str = ""
+    template: str = ""
+    """The whole path, with its names in braces."""
     parts: tuple[str, ...] = ()
     is_read: bool = False
     is_open: bool = False
@@ -260,9 +263,16 @@ class _Router:
         table = self._families.setdefault(family, {})
         for method, path, handler, needs in rows:
             parts = tuple(path.split("/")) if path else ()
-            logged = f"/{family}/{path}" if "{token}" in path else None
-            route = Route(handler, version, needs, parts, handler in _READS, is_open, logged)
+            whole = f"/{family}/{path}".rstrip("/")
+            logged = whole if "{token}" in path else None
+            route = Route(handler, version, needs, method, whole, parts, handler in _READS, is_open, logged)
             table.setdefault((method, len(parts)), []).append(route)
+
+    def routes(self) -> Iterator[Route]:
+        """Every route, family by family."""
+        for table in self._families.values():
+            for found in table.values():
+                yield from found
 
     def route(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
         """The route of a request, and what its path names."""

@@ -63,6 +63,7 @@ def running_sandbox(
     state: Path | None = None,
     files: Path | None = None,
     token: str | None = None,
+    transcript: Path | None = None,
     salesforce_port: int = 0,
     hubspot_port: int = 0,
     ready_within_s: float = 300.0,
@@ -74,8 +75,9 @@ def running_sandbox(
     """
     ports = ["--salesforce-port", str(salesforce_port), "--hubspot-port", str(hubspot_port)]
     command = [sys.executable, "-m", "integrations.sandbox", *ports, "--customers", str(customers), "--seed", str(seed)]
-    for option, value in (("--as-of", as_of), ("--state", state), ("--files", files), ("--token", token)):
-        command += [] if value is None else [option, str(value)]
+    options = {"as-of": as_of, "state": state, "files": files, "token": token, "transcript": transcript}
+    for option, value in options.items():
+        command += [] if value is None else [f"--{option}", str(value)]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))),

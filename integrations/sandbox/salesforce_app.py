@@ -291,6 +291,9 @@ _TABLE: tuple[tuple[str, str, RequestKind, _Act], ...] = (
     ("PATCH", "/composite/sobjects/{type}/{key}", _WRITE, Org.upsert_all),
 )
 
+DATA_ENDPOINTS = tuple((method, _DATA + path) for method, path, _, _ in _TABLE)
+"""Method and path of what is answered below ``/services/data``, Bulk aside; other methods of a path are refused."""
+
 
 def create_app(state: State, credentials: Credentials) -> Starlette:
     """Salesforce's HTTP API over the org in ``state``, whose tables are made when there are none."""

@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
 from hashlib import sha256
@@ -21,6 +21,7 @@ from integrations.sandbox.hubspot_tokens import OAuthClient
 from integrations.sandbox.salesforce_app import Credentials
 from integrations.sandbox.salesforce_store import CRM, INTEGRATION_USERNAME, ORG_ID
 from integrations.sandbox.state import State
+from integrations.sandbox.transcript import Transcript
 
 HOST = "127.0.0.1"
 _EVENING = time(22, tzinfo=UTC)
@@ -78,6 +79,7 @@ def serve(
     as_of: date | None = None,
     files: Path | None = None,
     token: str | None = None,
+    transcript: Path | None = None,
     announce: Callable[[str], None] = lambda line: print(line, flush=True),
 ) -> None:
     """Serve both CRMs until SIGTERM or SIGINT.
@@ -92,18 +94,25 @@ def serve(
         files: Where the sample's ``usage`` and ``surveys`` files go; None for nowhere.
         token: Access token of both CRMs, from which the consumer key and secret follow; None for random ones, each of
             the form that its CRM's own clients expect.
+        transcript: File that all exchanges are appended to, bodies and all, for whoever judges them; None for none.
         announce: Takes the line that says that the sandbox is ready.
     """
     state = State(state_path)
-    try:
+    with ExitStack() as opened:
+        opened.callback(state.close)
+        recorded = opened.enter_context(transcript.open("ab")) if transcript else None
         if not state.columns(CRM, "Account"):
             with state.transaction():  # killed half-way, it starts afresh
                 _furnish(state, customers=customers or 0, seed=seed, as_of=as_of, files=files)
         credentials = _credentials(token)
         hubspot_token = token or secrets.token_urlsafe(24)
-        asyncio.run(_serve(state, credentials, hubspot_token, (salesforce_port, hubspot_port), announce))
-    finally:
-        state.close()
+        crms: list[tuple[ASGIApp, str, int]] = [
+            (salesforce_app.create_app(state, credentials), "salesforce", salesforce_port),
+            (hubspot_app.create_app(state, token=hubspot_token), "hubspot", hubspot_port),
+        ]
+        if recorded:
+            crms = [(Transcript(app, crm, recorded), crm, port) for app, crm, port in crms]
+        asyncio.run(_serve(state, credentials, hubspot_token, crms, announce))
 
 
 def _furnish(state: State, *, customers: int, seed: int, as_of: date | None, files: Path | None) -> None:
@@ -121,12 +130,15 @@ def _furnish(state: State, *, customers: int, seed: int, as_of: date | None, fil
 
 
 async def _serve(
-    state: State, credentials: Credentials, token: str, ports: tuple[int, int], announce: Callable[[str], None]
+    state: State,
+    credentials: Credentials,
+    token: str,
+    crms: list[tuple[ASGIApp, str, int]],
+    announce: Callable[[str], None],
 ) -> None:
     faults = Faults()
     apps: list[tuple[ASGIApp, int]] = [
-        (FaultGate(salesforce_app.create_app(state, credentials), "salesforce", state, faults), ports[0]),
-        (FaultGate(hubspot_app.create_app(state, token=token), "hubspot", state, faults), ports[1]),
+        *((FaultGate(app, crm, state, faults), port) for app, crm, port in crms),
         (_side_door(state, faults, credentials, token), 0),
     ]
     listeners = [_listener(port) for _, port in apps]

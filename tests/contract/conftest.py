@@ -1,8 +1,10 @@
-"""One sandbox for the whole suite; every test runs once per CRM."""
+"""One sandbox for the whole suite; every test runs once per CRM, and what it said to HubSpot is judged."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,10 @@ from models.enums import Crm
 from tests.contract.hubspot_side import HubSpotSide
 from tests.contract.salesforce_side import SalesforceSide
 from tests.contract.sides import Admin, Side
+from tests.judges.calls import RECORDING, check_known
+from tests.judges.exchanges import Transcript
+from tests.judges.hubspot_schema import findings
+from tests.judges.waivers import unwaived
 
 SIDES: dict[str, Callable[[Sandbox, Admin], Side]] = {
     str(Crm.SALESFORCE): SalesforceSide,
@@ -20,8 +26,13 @@ SIDES: dict[str, Callable[[Sandbox, Admin], Side]] = {
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox(customers=30, seed=3, as_of=date(2026, 11, 21)) as running:
+def transcript(tmp_path_factory: pytest.TempPathFactory) -> Transcript:
+    return Transcript(Path(os.environ.get(RECORDING) or tmp_path_factory.mktemp("transcript") / "contract.jsonl"))
+
+
+@pytest.fixture(scope="session")
+def sandbox(transcript: Transcript) -> Iterator[Sandbox]:
+    with running_sandbox(customers=30, seed=3, as_of=date(2026, 11, 21), transcript=transcript.file) as running:
         yield running
 
 
@@ -36,3 +47,13 @@ def admin(sandbox: Sandbox) -> Iterator[Admin]:
 @pytest.fixture(params=SIDES, ids=str)
 def side(request: pytest.FixtureRequest, sandbox: Sandbox, admin: Admin) -> Side:
     return SIDES[request.param](sandbox, admin)
+
+
+@pytest.fixture(autouse=True)
+def judged(sandbox: Sandbox, transcript: Transcript) -> Iterator[None]:
+    """Every request and answer of the test agrees with HubSpot's own models, and has a row in the fidelity page."""
+    yield
+    exchanges = transcript.since_last()
+    wrong = unwaived(finding for exchange in exchanges if exchange.crm == "hubspot" for finding in findings(exchange))
+    assert not wrong, "\n".join(map(str, wrong))
+    check_known(exchanges)

@@ -12,7 +12,7 @@ from integrations.hubspot.client import HubSpot, HubSpotConfig
 from integrations.sandbox.process import Sandbox
 from integrations.transport import Patience
 from models.enums import Crm, Section, WriteKind
-from tests.contract.sides import Admin
+from tests.contract.sides import ARRANGING, Admin
 
 QUICK = Patience(tries=3, first_wait_s=0.0)
 OBJECTS = {
@@ -37,6 +37,7 @@ class HubSpotSide:
         self._details = sandbox.hubspot
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.headers["User-Agent"] = ARRANGING
         self._session.headers["Authorization"] = f"Bearer {self._details.access_token}"
 
     def port(self, *, token: str | None = None, base_url: str | None = None, **settings: Any) -> CrmPort:

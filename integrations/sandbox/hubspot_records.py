@@ -6,10 +6,15 @@ from typing import Any
 
 from integrations.sandbox.hubspot_answers import Json, wire_instant
 from integrations.sandbox.hubspot_portal import ARCHIVED, LIVE, MERGED, Portal, chunks, marks
-from integrations.sandbox.hubspot_schema import ObjectType
+from integrations.sandbox.hubspot_types import ObjectType
 from integrations.sandbox.state import Row, quoted
 
 _LONGEST_CHAIN = 50
+_SOURCES: Mapping[str, Json] = {
+    "CRM_UI": {"sourceId": "userId:7654321", "updatedByUserId": 7_654_321},
+    "INTEGRATION": {"sourceId": "1234567", "sourceLabel": "sandbox"},
+}
+"""Who is behind a change: a person at the screen, or an app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +177,7 @@ def _only_entry(record: Json, name: str) -> list[Json]:
 
 
 def _entry(value: str | None, at: str, source: str) -> Json:
-    return {"value": value or "", "timestamp": at, "sourceType": source}
+    return {"value": value or "", "timestamp": at, "sourceType": source, **_SOURCES.get(source, {})}
 
 
 def _entries(

@@ -4,16 +4,13 @@ Records at those paths are not served: *Legacy APIs and legacy apps: what's goin
 (developers.hubspot.com) ends them.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
 
 from integrations.sandbox import hubspot_pipeline_calls as pipelines
 from integrations.sandbox import hubspot_properties as properties
 from integrations.sandbox.hubspot_answers import Answer, Json
 from integrations.sandbox.hubspot_calls import Call
 from integrations.sandbox.hubspot_types import ObjectType
-
-_TYPES: Mapping[str, str] = {"bool": "bool", "number": "number", "enumeration": "enumeration", "date": "date"}
 
 
 def _property(rule: Json) -> Json:
@@ -30,7 +27,7 @@ def _property(rule: Json) -> Json:
     )
     options = [{name: value for name, value in option.items() if name != "description"} for option in rule["options"]]
     more = {
-        "type": _TYPES.get(rule["type"], rule["type"]),
+        "type": rule["type"],
         "options": options,
         "externalOptions": rule["externalOptions"],
     }
@@ -54,9 +51,9 @@ def deal_properties(call: Call) -> Answer:
 
 
 def _stage(stage: Json) -> Json:
-    closed: Any = stage["metadata"]["isClosed"] == "true"
+    probability = float(stage["metadata"]["probability"])
     about = {"stageId": stage["id"], "label": stage["label"], "displayOrder": stage["displayOrder"], "active": True}
-    return about | {"probability": float(stage["metadata"]["probability"]), "closedWon": closed}
+    return about | {"probability": probability, "closedWon": probability == 1}
 
 
 def deal_pipelines(call: Call) -> Answer:
@@ -73,3 +70,25 @@ def deal_pipelines(call: Call) -> Answer:
         for one in (pipelines.shown(kind, each) for each in call.portal.pipelines(kind))
     ]
     return Answer(found, records=len(found))
+
+
+def _milliseconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def _v1(shown: Json, id_name: str) -> Json:
+    """A pipeline or a stage as ``v1`` words it."""
+    about = {"label": shown["label"], "displayOrder": shown["displayOrder"], "active": True, id_name: shown["id"]}
+    return about | {"createdAt": _milliseconds(shown["createdAt"]), "updatedAt": _milliseconds(shown["updatedAt"])}
+
+
+def crm_pipelines(call: Call) -> Answer:
+    """``GET /crm-pipelines/v1/pipelines/{type}``."""
+    kind = call.kind()
+    found = [
+        _v1(one, "pipelineId")
+        | {"objectType": kind.singular.upper(), "objectTypeId": kind.type_id, "default": one["id"] in {"default", "0"}}
+        | {"stages": [_v1(stage, "stageId") | {"metadata": stage["metadata"]} for stage in one["stages"]]}
+        for one in (pipelines.shown(kind, each) for each in call.portal.pipelines(kind))
+    ]
+    return Answer({"results": found}, records=len(found))

@@ -219,6 +219,7 @@ _FIXED: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
         (("GET", "properties", legacy.deal_properties, _fixed(("crm.objects.deals.read",))),),
     ),
     ("v1", "deals/v1", (("GET", "pipelines", legacy.deal_pipelines, _fixed(("crm.objects.deals.read",))),)),
+    ("v1", "crm-pipelines/v1/pipelines", (("GET", "{type}", legacy.crm_pipelines, _READ_RULES),)),
     ("v2", "oauth/v2/private-apps/get", (("POST", "access-token-info", oauth.private_app_info, None),)),
 )
 _OPEN: tuple[tuple[str, str, tuple[Row, ...]], ...] = (

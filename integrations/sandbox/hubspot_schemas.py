@@ -1,7 +1,7 @@
 """Custom objects: their schemas, at ``/crm-object-schemas/{version}/schemas`` and ``/crm/v3/schemas``.
 
-*Custom objects* and *Create a new schema* (developers.hubspot.com). What a developer test account answered in autumn 2026
-is followed: a standard object's schema can be read too, an active schema's own name answers 201 with that schema,
+*Custom objects* and *Create a new schema* (developers.hubspot.com). What a developer test account said in autumn 2026
+is followed: a standard object's schema can be read too, posting an active schema's name answers 201 with it,
 a schema goes to the archive only without records, ``archived=true`` purges it from there.
 """
 

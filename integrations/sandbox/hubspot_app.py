@@ -77,7 +77,7 @@ class HubSpotApp:
     def _handled(self, route: Route, call: Call, token: Token | None, *, is_read: bool) -> Answer:
         if token is not None and token.scopes is not None and route.scopes is not None:
             token.demand(route.scopes(call))
-        with nullcontext() if is_read else self._portal.state.transaction():
+        with nullcontext() if is_read else self._portal.transaction():
             return route.handler(call)
 
     def _headers(self, route: Route, token: Token | None) -> dict[str, str]:

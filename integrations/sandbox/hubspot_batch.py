@@ -91,7 +91,7 @@ def _outcomes(
 
 def _one_outcome(portal: Portal, kind: ObjectType, given: Json, write: _Write) -> tuple[list[_Written], Json | None]:
     try:
-        with portal.state.transaction():
+        with portal.transaction():
             return write(portal, kind, [given]), None
     except HubSpotError as error:
         more = {name: value for name, value in error.more.items() if name == "errors"}

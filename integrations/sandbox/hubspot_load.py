@@ -35,7 +35,7 @@ def load(state: State, object_name: str, rows: Sequence[Row]) -> list[str]:
     kind = portal.kind(object_name)
     with state.transaction():
         ready = list(_ready(portal, kind, rows))
-        state.insert_many(CRM, kind.plural, ready)
+        state.insert_many(CRM, kind.stored, ready)
     return [str(row["_id"]) for row in ready]
 
 
@@ -147,5 +147,5 @@ def load_history(state: State, object_name: str, rows: Iterable[tuple[str, str, 
     """Insert past property values, the present one included: record id, property, value, instant of the change."""
     portal = Portal(state)
     kind = portal.kind(object_name)
-    values = [(kind.plural, int(record_id), name, value, _kept(at)) for record_id, name, value, at in rows]
+    values = [(kind.stored, int(record_id), name, value, _kept(at)) for record_id, name, value, at in rows]
     portal.state.execute_many("INSERT INTO hubspot__history VALUES (?, ?, ?, ?, ?, 'CRM_UI')", values)

@@ -76,7 +76,7 @@ def merge_anew(portal: Portal, kind: ObjectType, primary: int, other: int) -> in
     new = portal.next_id(kind)
     for loser in (primary, other):
         _lose(portal, kind, loser, new)
-    portal.state.insert_many(CRM, kind.plural, [{**current[primary], **changed, "_id": new}])
+    portal.state.insert_many(CRM, kind.stored, [{**current[primary], **changed, "_id": new}])
     _copy_history(portal, kind, primary, new)
     write_history(portal, kind, {**current[primary], "_id": new}, changed, portal.now_text())
     for loser in (primary, other):
@@ -89,7 +89,7 @@ def merge_anew(portal: Portal, kind: ObjectType, primary: int, other: int) -> in
 def _copy_history(portal: Portal, kind: ObjectType, source: int, target: int) -> None:
     sql = """INSERT INTO hubspot__history SELECT object, ?, property, value, at, source FROM hubspot__history
              WHERE object = ? AND id = ? ORDER BY rowid"""
-    portal.state.execute(sql, (target, kind.plural, source))
+    portal.state.execute(sql, (target, kind.stored, source))
 
 
 # -- coming back and going for good -----------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def _forget(portal: Portal, kind: ObjectType, record_id: int) -> None:
     """Empty a record; only its id stays, so that it is given to no other."""
     part_records(portal, kind, [record_id])
     portal.state.execute("DELETE FROM hubspot__parted WHERE from_type = ? AND from_id = ?", (kind.number, record_id))
-    portal.state.execute("DELETE FROM hubspot__history WHERE object = ? AND id = ?", (kind.plural, record_id))
+    portal.state.execute("DELETE FROM hubspot__history WHERE object = ? AND id = ?", (kind.stored, record_id))
     held = current_rows(portal, kind, [record_id])[record_id]
     nothing = {name: None for name in held if not name.startswith("_")}
     write_values(portal, kind, record_id, {**nothing, "_archived": GONE, "_archived_at": None})

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -109,9 +110,19 @@ class Portal:
         }
         rules = built_in(kind)
         columns = system | {rule.name: "TEXT" for rule in rules if rule.name != "hs_object_id"}
-        self.state.create_table(CRM, kind.plural, columns, indexes=(("_archived",), (kind.modified,)))
+        self.state.create_table(CRM, kind.stored, columns, indexes=(("_archived",), (kind.modified,)))
         for rule in rules:
             self._define(kind, rule)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or none of what happens inside; what was known of definitions is read anew when it fails."""
+        try:
+            with self.state.transaction():
+                yield
+        except BaseException:
+            self._properties, self._pipelines, self._custom = {}, {}, {}
+            raise
 
     # -- object types -------------------------------------------------------------------------------------------------
 
@@ -125,7 +136,7 @@ class Portal:
         found = object_type(spelling) or self._custom_kind(spelling)
         if found is None:
             raise HubSpotError(400, "VALIDATION_ERROR", f"Unable to infer object type from: {spelling}")
-        if not self.state.columns(CRM, found.plural):
+        if not self.state.columns(CRM, found.stored):
             with self.state.transaction():
                 self._furnish(found, has_demo_properties=False)
         return found
@@ -147,16 +158,16 @@ class Portal:
         return [kind for kind in (*TYPES.values(), *SIDE_TYPES.values(), *custom) if self._has_table(kind)]
 
     def _has_table(self, kind: ObjectType) -> bool:
-        return bool(self.state.columns(CRM, kind.plural))
+        return bool(self.state.columns(CRM, kind.stored))
 
     def kind_numbered(self, number: int) -> ObjectType | None:
         """The type with a number: the part of an object type id behind the dash."""
         return next((kind for kind in self.kinds() if kind.number == number), None)
 
-    def schemas(self, *, is_archived: bool = False) -> list[tuple[int, str, Mapping[str, Any]]]:
+    def schemas(self, state: int = LIVE) -> list[tuple[int, str, Mapping[str, Any]]]:
         """Custom objects: place, name and what was said of them when they were made."""
         sql = "SELECT place, name, definition FROM hubspot__schemas WHERE archived = ? ORDER BY place"
-        rows = self.state.query(sql, (is_archived,))
+        rows = self.state.query(sql, (state,))
         return [(place, name, orjson.loads(definition)) for place, name, definition in rows]
 
     def kind_at(self, place: int, name: str, definition: Mapping[str, Any]) -> ObjectType:
@@ -164,11 +175,11 @@ class Portal:
         required, searched = (tuple(definition.get(f"{which}Properties") or ()) for which in ("required", "searchable"))
         return replace(custom_type(name, place), required=required, searched=searched)
 
-    def save_schema(self, place: int, name: str, definition: Mapping[str, Any], *, is_archived: bool = False) -> None:
-        """Keep a custom object's schema; making it a table is for ``kind``."""
+    def save_schema(self, place: int, name: str, definition: Mapping[str, Any], state: int = LIVE) -> None:
+        """Keep a custom object's schema: live, archived, or gone; making it a table is for ``kind``."""
         text = orjson.dumps(definition).decode()
         sql = "INSERT OR REPLACE INTO hubspot__schemas VALUES (?, ?, ?, ?)"
-        self.state.execute(sql, (place, name, text, is_archived))
+        self.state.execute(sql, (place, name, text, state))
         self._custom = {}
 
     def next_schema_place(self) -> int:
@@ -182,22 +193,22 @@ class Portal:
         definition = orjson.dumps(rule).decode()
         self.state.execute(
             "INSERT OR REPLACE INTO hubspot__property_definitions VALUES (?, ?, ?)",
-            (kind.plural, rule.name, definition),
+            (kind.stored, rule.name, definition),
         )
         if rule.has_unique_value:
             self._keep_unique(kind, rule)
-        self._properties.pop(kind.plural, None)
+        self._properties.pop(kind.stored, None)
 
     def _keep_unique(self, kind: ObjectType, rule: Property) -> None:
         try:
-            self.state.create_index(CRM, kind.plural, (rule.name,), unique=True)
+            self.state.create_index(CRM, kind.stored, (rule.name,), unique=True)
         except sqlite3.IntegrityError as error:
             raise invalid(f"Values of property {rule.name} are not unique") from error
 
     def add_property(self, kind: ObjectType, rule: Property) -> None:
         """Let records of a type have one more property; redefining one replaces its definition only."""
         with self.state.transaction():
-            self.state.add_column(CRM, kind.plural, rule.name, "TEXT")
+            self.state.add_column(CRM, kind.stored, rule.name, "TEXT")
             self._define(kind, rule)
 
     def remove_property(self, kind: ObjectType, rule: Property) -> None:
@@ -208,33 +219,33 @@ class Portal:
         """The properties of a type, by name: the live ones, or the archived."""
         if is_archived:
             return {name: rule for name, rule in self._all_properties(kind).items() if rule.archived_at}
-        if kind.plural not in self._properties:
+        if kind.stored not in self._properties:
             found = self._all_properties(kind).items()
-            self._properties[kind.plural] = {name: rule for name, rule in found if not rule.archived_at}
-        return self._properties[kind.plural]
+            self._properties[kind.stored] = {name: rule for name, rule in found if not rule.archived_at}
+        return self._properties[kind.stored]
 
     def _all_properties(self, kind: ObjectType) -> dict[str, Property]:
         rows = self.state.query(
-            "SELECT definition FROM hubspot__property_definitions WHERE object = ? ORDER BY name", (kind.plural,)
+            "SELECT definition FROM hubspot__property_definitions WHERE object = ? ORDER BY name", (kind.stored,)
         )
         return {rule.name: rule for rule in (_stored(row[0]) for row in rows)}
 
     def groups(self, kind: ObjectType) -> dict[str, str]:
         """The labels of a type's property groups, by name."""
         rows = self.state.query(
-            "SELECT name, label FROM hubspot__property_groups WHERE object = ? ORDER BY name", (kind.plural,)
+            "SELECT name, label FROM hubspot__property_groups WHERE object = ? ORDER BY name", (kind.stored,)
         )
         return dict(rows)
 
     def add_group(self, kind: ObjectType, name: str, label: str) -> None:
         """Make a property group, or give it another label."""
         self.state.execute(
-            "INSERT OR REPLACE INTO hubspot__property_groups VALUES (?, ?, ?)", (kind.plural, name, label)
+            "INSERT OR REPLACE INTO hubspot__property_groups VALUES (?, ?, ?)", (kind.stored, name, label)
         )
 
     def remove_group(self, kind: ObjectType, name: str) -> None:
         """Forget an empty property group."""
-        self.state.execute("DELETE FROM hubspot__property_groups WHERE object = ? AND name = ?", (kind.plural, name))
+        self.state.execute("DELETE FROM hubspot__property_groups WHERE object = ? AND name = ?", (kind.stored, name))
 
     def unique_property(self, kind: ObjectType, name: str) -> Property:
         """A property by which records can be found.
@@ -273,7 +284,7 @@ class Portal:
 
     def table(self, kind: ObjectType) -> str:
         """The quoted table of a type."""
-        return quoted(table_name(CRM, kind.plural))
+        return quoted(table_name(CRM, kind.stored))
 
     def owners(self) -> frozenset[str]:
         """Ids of all owners, former ones included; read anew when their number changes."""

@@ -188,7 +188,7 @@ def _entries(
         sql = f"""SELECT id, property, value, at, source FROM hubspot__history
                   WHERE object = ? AND id IN ({marks(some)}) AND property IN ({marks(names)})
                   ORDER BY at DESC, rowid DESC"""  # noqa: S608 - marks only
-        for record_id, name, value, at, source in portal.state.query(sql, (kind.plural, *some, *names)):
+        for record_id, name, value, at, source in portal.state.query(sql, (kind.stored, *some, *names)):
             found.setdefault((record_id, name), []).append(_entry(value, wire_instant(at) or "", source))
     return found
 

@@ -22,7 +22,7 @@ from integrations.sandbox.hubspot_answers import (
 )
 from integrations.sandbox.hubspot_calls import Call
 from integrations.sandbox.hubspot_links import Ends, add_label, associable
-from integrations.sandbox.hubspot_portal import LIVE, Portal
+from integrations.sandbox.hubspot_portal import ARCHIVED, GONE, LIVE, Portal
 from integrations.sandbox.hubspot_types import PORTAL_ID, SCHEMA_NAME, ObjectType, object_type
 
 _CHANGEABLE = (
@@ -96,7 +96,7 @@ def list_schemas(call: Call) -> Answer:
     """``GET .../schemas``: custom objects only; ``archived=true`` adds the archived."""
     found = [_shown(call.portal, schema) for schema in call.portal.schemas()]
     if call.is_set("archived"):
-        gone = call.portal.schemas(is_archived=True)
+        gone = call.portal.schemas(ARCHIVED)
         found += [_shown(call.portal, schema, is_archived=True) for schema in gone]
     return Answer({"results": found}, records=len(found))
 
@@ -126,6 +126,9 @@ def _demand_schema(portal: Portal, body: Json, name: str) -> None:
         )
     if any(schema.casefold() == name.casefold() for _, schema, _ in portal.schemas()):
         raise exists(f"{name} already exists", "InboundDbObjectTypeError.OBJECT_TYPE_ALREADY_EXIST")
+    if not body.get("primaryDisplayProperty"):
+        message = "A primary display property is required"
+        raise invalid(message, subCategory="ObjectSchemaError.PRIMARY_DISPLAY_PROPERTY_REQUIRED")
     if not an_object(body["labels"]).get("singular"):
         raise invalid("Invalid input JSON: Some required fields were not set: [singular]")
 
@@ -149,6 +152,9 @@ def create_schema(call: Call) -> Answer:
     if same := [each for each in portal.schemas() if each[1] == name]:
         return Answer(_shown(portal, same[0]), 201, "write")
     _demand_schema(portal, call.body, name)
+    for gone in portal.schemas(ARCHIVED):
+        if gone[1].casefold() == name.casefold():
+            portal.save_schema(*gone, GONE)
     now, place = portal.now_text(), portal.next_schema_place()
     definition = {field: call.body.get(field) for field in _CHANGEABLE} | {"createdAt": now, "updatedAt": now}
     portal.save_schema(place, name, definition)
@@ -193,15 +199,15 @@ def archive_schema(call: Call) -> Answer:
     if call.portal.state.query(sql, (LIVE,)):
         message = f"Object type {kind.type_id} cannot be deleted until all object records are deleted"
         raise invalid(message, subCategory="ObjectSchemaError.EXISTING_OBJECT_RECORDS")
-    call.portal.save_schema(*schema, is_archived=True)
+    call.portal.save_schema(*schema, ARCHIVED)
     return Answer(None, 204, "write", 1)
 
 
 def _purge(call: Call) -> Answer:
-    for place, name, definition in call.portal.schemas(is_archived=True):
+    for place, name, definition in call.portal.schemas(ARCHIVED):
         kind = call.portal.kind_at(place, name, definition)
         if call.path["type"] in {kind.type_id, kind.plural, name}:
-            call.portal.save_schema(place, f"{name}__purged_{place}", definition, is_archived=True)
+            call.portal.save_schema(place, name, definition, GONE)
             return Answer(None, 204, "write", 1)
     raise invalid("Couldn't find soft-deleted object type(s)")
 

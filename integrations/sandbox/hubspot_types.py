@@ -33,6 +33,11 @@ class ObjectType:
         return f"{2 if self.is_custom else 0}-{self.number}"
 
     @property
+    def stored(self) -> str:
+        """What the state calls it; a custom object's name may come back after its schema was purged."""
+        return f"{self.plural}__{self.number}" if self.is_custom else self.plural
+
+    @property
     def group(self) -> str:
         """The property group that it starts with."""
         return f"{self.plural.partition('_')[2]}_information" if self.is_custom else f"{self.singular}information"

@@ -167,7 +167,7 @@ def create_records(portal: Portal, kind: ObjectType, all_values: Sequence[Values
         {"_id": first + number} | stamps | derived(portal, kind, values, {}, now) | values
         for number, values in enumerate(ready)
     ]
-    portal.state.insert_many(CRM, kind.plural, rows)
+    portal.state.insert_many(CRM, kind.stored, rows)
     ids = [row["_id"] for row in rows]
     portal.write_log(kind.plural, ids, "create")
     return ids
@@ -213,13 +213,13 @@ def write_history(
     """Keep the new values; the first change of a property keeps its first value, since creation, too."""
     first = """INSERT INTO hubspot__history SELECT :object, :id, :name, :value, :at, 'CRM_UI' WHERE NOT EXISTS
                (SELECT 1 FROM hubspot__history WHERE object = :object AND id = :id AND property = :name)"""
-    key = {"object": kind.plural, "id": held["_id"]}
+    key = {"object": kind.stored, "id": held["_id"]}
     known_since = held.get(kind.created) or now
     was = [
         key | {"name": name, "value": held[name], "at": known_since} for name in changed if held.get(name) is not None
     ]
     portal.state.execute_many(first, was)
-    rows = [(kind.plural, held["_id"], name, value, now, "INTEGRATION") for name, value in changed.items()]
+    rows = [(kind.stored, held["_id"], name, value, now, "INTEGRATION") for name, value in changed.items()]
     portal.state.execute_many("INSERT INTO hubspot__history VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 

@@ -337,3 +337,35 @@ def test_writes_enter_the_ledger_and_refused_ones_do_not(hs: Portal) -> None:
         ("PATCH", 200, "write", 1),
         ("DELETE", 204, "write", 1),
     ]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_stays_of_a_contact_deleted_for_good(hs: Portal, family: str) -> None:
+    company = hs.make("companies", name="A")
+    first, second = (hs.make("contacts", email=f"{name}@example.com", firstname="Ada") for name in ("a", "b"))
+    hs.call("PUT", f"/crm/v4/objects/contacts/{second}/associations/default/companies/{company}")
+    hs.call("PATCH", f"{family}/contacts/{second}", {"properties": {"firstname": "Bea"}})
+    hs.call("DELETE", f"{family}/contacts/{first}")
+    gone = [{"objectId": first}, {"objectId": "b@example.com", "idProperty": "email"}]
+    assert [hs.post(f"{family}/contacts/gdpr-delete", body).status for body in gone] == [204, 204]
+    for archived in ("false", "true"):
+        assert hs.get(f"{family}/contacts", archived=archived).body["results"] == []
+        assert hs.get(f"{family}/contacts/{second}", archived=archived).status == 404
+    assert hs.get(f"/crm/v4/objects/companies/{company}/associations/contacts").body["results"] == []
+    third = hs.make("contacts", email="b@example.com")
+    assert third not in {first, second}
+    assert not [row for row in hs.state.query("SELECT * FROM hubspot__history") if "Bea" in row or "Ada" in row]
+    assert hs.post(f"{family}/companies/gdpr-delete", {"objectId": company}).status == 400
+
+
+def test_history_says_who_changed_what(hs: Portal) -> None:
+    record = hs.make("companies", name="Acme", seats="10")
+    later(hs)
+    hs.call("PATCH", f"/crm/v3/objects/companies/{record}", {"properties": {"seats": "12"}})
+    found = hs.get(f"/crm/objects/2026-09/companies/{record}", propertiesWithHistory="seats").body
+    newest, first = found["propertiesWithHistory"]["seats"]
+    assert (newest["sourceType"], newest["sourceId"]) == ("INTEGRATION", "1234567")
+    assert (first["sourceType"], first["updatedByUserId"]) == ("CRM_UI", 7_654_321)
+    body = {"inputs": [{"id": record}], "propertiesWithHistory": ["seats"]}
+    (read,) = hs.post("/crm/v3/objects/companies/batch/read", body).body["results"]
+    assert read["propertiesWithHistory"] == found["propertiesWithHistory"]

@@ -47,7 +47,20 @@ KEYS = (
         "name",
         "label",
     ),
-    *("type", "fieldType", "groupName", "options", "primaryObjectId", "objectIdToMerge", "propertiesWithHistory"),
+    *(
+        "type",
+        "fieldType",
+        "groupName",
+        "options",
+        "labels",
+        "stages",
+        "metadata",
+        "primaryDisplayProperty",
+        "objectId",
+        "primaryObjectId",
+        "objectIdToMerge",
+        "propertiesWithHistory",
+    ),
 )
 
 
@@ -99,10 +112,10 @@ def test_the_search_limit_is_a_real_second(hs: Portal) -> None:
     change_settings(hs.state, search_limit=2)
     begun = time.monotonic()
     statuses = []
-    while statuses.count(200) < 6:
+    while statuses.count(200) < 4:
         statuses.append(hs.post("/crm/v3/objects/companies/search", {}).status)
         time.sleep(0.05 if statuses[-1] == 429 else 0)
-    assert time.monotonic() - begun >= 2
+    assert time.monotonic() - begun >= 1
     assert statuses[:3] == [200, 200, 429]
 
 
@@ -145,8 +158,10 @@ ENDPOINTS = (
     ),
     "/crm/v4/associations/contacts/companies/batch/labels/archive",
     "/crm/v4/associations/contacts/companies/labels",
-    "/crm/properties/2026-09/contacts",
-    "/crm/properties/2026-09/contacts/groups",
+    *(f"/crm/v3/associations/contacts/companies/batch/{verb}" for verb in ("read", "create", "archive")),
+    *(f"/crm/properties/2026-09/contacts{verb}" for verb in ("", "/groups", "/batch/read", "/batch/archive")),
+    *("/crm/pipelines/2026-09/deals", "/crm/v3/pipelines/deals/default/stages", "/crm-object-schemas/2026-09/schemas"),
+    *("/crm/objects/2026-09/contacts/gdpr-delete", "/oauth/2026-03/token", "/oauth/v1/token"),
 )
 
 

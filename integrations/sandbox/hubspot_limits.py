@@ -35,6 +35,8 @@ class _Window:
         return len(self._seen)
 
     def add(self) -> None:
+        """Count one more, and forget those that have passed, so that a lifted limit costs no memory."""
+        self.used()
         self._seen.append(time.monotonic())
 
 

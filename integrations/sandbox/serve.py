@@ -151,7 +151,10 @@ def _side_door(state: State, faults: Faults, credentials: Credentials, token: st
 
 
 def _details(urls: list[str], credentials: Credentials, token: str) -> Details:
-    opened, app = (credentials.access_token, credentials.consumer_key, credentials.consumer_secret), OAuthClient.of(token)
+    opened, app = (
+        (credentials.access_token, credentials.consumer_key, credentials.consumer_secret),
+        OAuthClient.of(token),
+    )
     hubspot = HubSpotDetails(urls[1], token, app.client_id, app.client_secret, app.refresh_token)
     return Details(SalesforceDetails(urls[0], *opened), hubspot, urls[2])
 

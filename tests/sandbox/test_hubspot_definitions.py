@@ -61,9 +61,10 @@ def test_schemas_that_cannot_be(hs: Portal) -> None:
     without = refusal(hs.post(path, {name: value for name, value in PLAN.items() if name != "primaryDisplayProperty"}))
     assert without[2] == "ObjectSchemaError.PRIMARY_DISPLAY_PROPERTY_REQUIRED"
     assert hs.post(path, PLAN | {"requiredProperties": ["nope"]}).status == 400
+    assert hs.get("/crm/v3/objects/plan").status == 400
+    assert hs.post(path, PLAN | {"properties": [PLAN["properties"][0] | {"name": "No Name"}]}).status == 400
     assert hs.get(path).body["results"] == []
-    hs.post(path, PLAN)
-    assert hs.post(path, PLAN).status == 201
+    assert [hs.post(path, PLAN).status for _ in range(2)] == [201, 201]
     assert refusal(hs.post(path, PLAN | {"name": "Plan"}))[:2] == (409, "OBJECT_ALREADY_EXISTS")
     assert hs.get(f"{path}/companies").body["objectTypeId"] == "0-2"
     assert hs.get(f"{path}/nothing").status == 400

@@ -87,13 +87,14 @@ class _Admin:
         return {"expired": True}
 
     async def counts(self, request: Request) -> Any:
-        """Records by CRM and object, without those in a recycle bin where the object has one."""
+        """Records by CRM and object, without those that are in a recycle bin or archived."""
         found: dict[str, dict[str, int]] = {}
         for (table,) in self.state.query(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '*[a-z]__*'"
         ):
             crm, _, object_name = table.partition("__")
-            where = ' WHERE "IsDeleted" = 0' if "IsDeleted" in self.state.columns(crm, object_name) else ""
+            flags = sorted(self.state.columns(crm, object_name) & {"IsDeleted", "_archived", "archived"})
+            where = "".join(f" WHERE {quoted(flag)} = 0" for flag in flags)
             rows = self.state.query(f"SELECT COUNT(*) FROM {quoted(table)}{where}")  # noqa: S608 - quoted name
             found.setdefault(crm, {})[object_name] = rows[0][0]
         return {"counts": found}

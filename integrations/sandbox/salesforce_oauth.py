@@ -31,6 +31,8 @@ from integrations.sandbox.state import State
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LOGIN_HOSTS = ["https://login.salesforce.com", "https://test.salesforce.com"]
+_MY_DOMAIN = "https://plansync-dev-ed.develop.my.salesforce.com"
+"""Where those who sign in at a login host are sent on to, as no org answers there itself."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _NO_STORE = {"Cache-Control": "no-cache, no-store", "Pragma": "no-cache"}
 _SESSION_S = 7_200
@@ -208,7 +210,7 @@ class OAuth:
         return {
             "access_token": self.credentials.issue(),
             "scope": scope,
-            "instance_url": call.own_url,
+            "instance_url": _MY_DOMAIN if call.own_url in _LOGIN_HOSTS else call.own_url,
             "id": self._id_url(call),
             "token_type": "Bearer",
         }

@@ -2,8 +2,8 @@
 
 The client says what each call takes and gives: the path and method in its API classes, the names of fields in
 ``attribute_map``, their types in ``openapi_types``, what is required and which values are allowed in its setters. It
-checks nothing of an answer, so we build strict schemas from all that, which pydantic's core checks: unknown fields are refused, types are
-exact, instants carry their zone.
+checks nothing of an answer, so we build strict schemas from all that, for pydantic's core to check: unknown fields are
+refused, types are exact, instants carry their zone.
 """
 
 import ast

@@ -1,10 +1,8 @@
 """One sandbox for the whole suite; every test runs once per CRM, and what it said to HubSpot is judged."""
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -13,10 +11,8 @@ from models.enums import Crm
 from tests.contract.hubspot_side import HubSpotSide
 from tests.contract.salesforce_side import SalesforceSide
 from tests.contract.sides import Admin, Side
-from tests.judges.calls import RECORDING, check_known
-from tests.judges.exchanges import Transcript
-from tests.judges.hubspot_schema import findings
-from tests.judges.waivers import unwaived
+from tests.judges.bench import Bench
+from tests.judges.calls import keep_calls
 
 SIDES: dict[str, Callable[[Sandbox, Admin], Side]] = {
     str(Crm.SALESFORCE): SalesforceSide,
@@ -26,13 +22,17 @@ SIDES: dict[str, Callable[[Sandbox, Admin], Side]] = {
 
 
 @pytest.fixture(scope="session")
-def transcript(tmp_path_factory: pytest.TempPathFactory) -> Transcript:
-    return Transcript(Path(os.environ.get(RECORDING) or tmp_path_factory.mktemp("transcript") / "contract.jsonl"))
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """The judge by HubSpot's own models, and at the end what it confirmed and which endpoints the ports called."""
+    judging = Bench(tmp_path_factory.mktemp("transcript") / "contract.jsonl")
+    yield judging
+    judging.keep()
+    keep_calls("contract suite", judging.calls)
 
 
 @pytest.fixture(scope="session")
-def sandbox(transcript: Transcript) -> Iterator[Sandbox]:
-    with running_sandbox(customers=30, seed=3, as_of=date(2026, 11, 21), transcript=transcript.file) as running:
+def sandbox(bench: Bench) -> Iterator[Sandbox]:
+    with running_sandbox(customers=30, seed=3, as_of=date(2026, 11, 21), transcript=bench.file) as running:
         yield running
 
 
@@ -50,10 +50,7 @@ def side(request: pytest.FixtureRequest, sandbox: Sandbox, admin: Admin) -> Side
 
 
 @pytest.fixture(autouse=True)
-def judged(sandbox: Sandbox, transcript: Transcript) -> Iterator[None]:
-    """Every request and answer of the test agrees with HubSpot's own models, and has a row in the fidelity page."""
+def judged(sandbox: Sandbox, bench: Bench) -> Iterator[None]:
+    """Every request and answer of the test agrees with HubSpot's own models."""
     yield
-    exchanges = transcript.since_last()
-    wrong = unwaived(finding for exchange in exchanges if exchange.crm == "hubspot" for finding in findings(exchange))
-    assert not wrong, "\n".join(map(str, wrong))
-    check_known(exchanges)
+    bench.judge()

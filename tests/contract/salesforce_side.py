@@ -12,7 +12,8 @@ from integrations.salesforce.client import Salesforce, SalesforceConfig
 from integrations.sandbox.process import Sandbox
 from integrations.transport import Patience
 from models.enums import Crm, WriteKind
-from tests.contract.sides import ARRANGING, Admin
+from tests.contract.sides import Admin
+from tests.judges.calls import ARRANGING
 
 QUICK = Patience(tries=3, first_wait_s=0.0)
 

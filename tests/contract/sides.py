@@ -10,9 +10,6 @@ from integrations.crm import CrmPort
 from integrations.sandbox.process import Sandbox
 from models.enums import Crm, WriteKind
 
-ARRANGING = "plansync-contract-suite"
-"""How the suite's own hands call themselves, so that their requests are not taken for those of the port."""
-
 
 class Side(Protocol):
     """One CRM in the sandbox, as its own users and its admin see it. A third CRM is one more of these.

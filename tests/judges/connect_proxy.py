@@ -110,9 +110,7 @@ class _Authority:
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         if is_authority:
             usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
@@ -174,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             upstream.close()
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _forward
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _forward  # noqa: N815 - as http.server calls them
 
     def _answer(self, status: int, reason: str, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response_only(status, reason)
@@ -195,5 +193,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self._answer(403, "Forbidden", [("Connection", "close")], b"this proxy leads to the sandbox only\n")
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as the base class has it
+    def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: the sandbox keeps the log."""

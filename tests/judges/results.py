@@ -5,10 +5,13 @@ that a judge confirmed, and what of it. Path templates are those of the sandbox'
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+KEEPING = "PLANSYNC_KEEP_JUDGEMENTS"
+"""Names the environment variable by which ``make fidelity`` and ``make judges`` have results written, not compared."""
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference" / "judges"
 Endpoint = tuple[str, str, str]
 """CRM, method, path template."""
@@ -21,6 +24,24 @@ class Result:
     judge: str
     version: str
     checks: Mapping[Endpoint, tuple[str, ...]]
+
+
+def keep(name: str, judge: str, version: str, checks: Mapping[Endpoint, Iterable[str]]) -> None:
+    """Write what a judge confirmed just now, or, on other days, hold it against what was written.
+
+    Raises:
+        AssertionError: It confirmed something that the committed file does not have.
+    """
+    if os.environ.get(KEEPING):
+        write(name, judge, version, checks)
+        return
+    (known,) = read(FOLDER / f"{name}.json")
+    new = {
+        endpoint: set(found) - set(known.checks.get(endpoint, ()))
+        for endpoint, found in checks.items()
+        if not set(found) <= set(known.checks.get(endpoint, ()))
+    }
+    assert not new, f"{judge} confirms what the fidelity page does not have; run `make fidelity`: {new}"
 
 
 def write(name: str, judge: str, version: str, checks: Mapping[Endpoint, Iterable[str]]) -> Path:

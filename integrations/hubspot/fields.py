@@ -137,6 +137,8 @@ class Source:
     cursor: str = "hs_lastmodifieddate"
     is_mergeable: bool = False
     activity: ActivityKind | None = None
+    lists_archived: bool = True
+    """Whether the portal lists its archived records; of meetings it refuses to."""
 
 
 def _text(name: str, *candidates: str, hints: tuple[str, ...] = ()) -> Column:
@@ -280,6 +282,7 @@ MEETINGS = Source(
     ),
     links=("companies", "contacts"),
     activity=ActivityKind.MEETING,
+    lists_archived=False,
 )
 
 CALLS = Source(

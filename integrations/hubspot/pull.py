@@ -90,7 +90,7 @@ def pulled(portal: Portal, source: Source, window: Window) -> Iterator[Page]:
     if source.is_mergeable:
         survivors = sorted(told) if window.after is None else merged_ids(portal, source)
         yield from _merged(asked, survivors, window, told)
-    for records in _archived(asked, window):
+    for records in _archived(asked, window) if source.lists_archived else ():
         yield asked.page(records)
 
 

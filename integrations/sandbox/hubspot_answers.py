@@ -58,6 +58,32 @@ class HubSpotError(Exception):
         return about | self.more | {"category": self.category}
 
 
+class MissingRecordError(HubSpotError):
+    """404 for a record that is not there: a page, whatever the caller takes, as measured by backlot 0.1.0."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "OBJECT_NOT_FOUND", "resource not found")
+
+
+PAGE_OF_MISSING_RECORD = (
+    b'<html>\n<head>\n<meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>\n'
+    b"<title>Error 404 Not Found</title>\n</head>\n"
+    b"<body><h2>HTTP ERROR 404</h2>\n<p>Resource not found</p>\n</body>\n</html>\n"
+)
+
+
+class UnknownTypeError(HubSpotError):
+    """400 for a name that is of no type; its body has no category, as measured by backlot 0.1.0."""
+
+    def __init__(self, spelling: str) -> None:
+        is_id = spelling.replace("-", "", 1).isdigit()
+        words = "Invalid object or event type id" if is_id else "Unable to infer object type from"
+        super().__init__(400, "", f"{words}: {spelling}")
+
+    def body(self) -> Json:
+        return {name: value for name, value in super().body().items() if name != "category"}
+
+
 class MissingError(HubSpotError):
     """404 for what has no resource: HubSpot's web server answers it, not its API.
 

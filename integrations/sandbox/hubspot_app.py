@@ -2,8 +2,8 @@
 
 Shapes follow HubSpot's OpenAPI specifications of ``v3``, ``v4``, 2026-03 and 2026-09 as its own clients carry them. No
 public recording or schema confirms these: pages of 500 in association batch reads, the code ``INVALID_OWNER_ID``, 409
-for a taken custom unique value, archived records keeping theirs, how partial failures look at 2026-09, and that a
-missing record is a page to who takes HTML and an error body to who takes only JSON.
+for a taken custom unique value, archived records keeping theirs, how partial failures look at 2026-09, and that an
+unknown path is a page to who takes HTML and an error body to who takes only JSON.
 """
 
 import gzip
@@ -17,7 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from integrations.sandbox.hubspot_answers import Answer, HubSpotError, page_404
+from integrations.sandbox.hubspot_answers import (
+    PAGE_OF_MISSING_RECORD,
+    Answer,
+    HubSpotError,
+    MissingRecordError,
+    page_404,
+)
 from integrations.sandbox.hubspot_calls import Call
 from integrations.sandbox.hubspot_limits import Limits
 from integrations.sandbox.hubspot_portal import CRM, Portal
@@ -92,6 +98,8 @@ def _refusal(error: HubSpotError, request: Request, *, is_read: bool) -> Answer:
     accepted = request.headers.get("accept", "*/*")
     is_page = error.is_page and ("*/*" in accepted or "text/html" in accepted)
     body = page_404(request.scope["path"]) if is_page else error.body()
+    if isinstance(error, MissingRecordError):
+        body = PAGE_OF_MISSING_RECORD
     return Answer(body, error.status, "read" if is_read else "write")
 
 

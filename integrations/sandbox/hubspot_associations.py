@@ -29,7 +29,7 @@ from integrations.sandbox.hubspot_links import (
     remove_labels,
     remove_pairs,
 )
-from integrations.sandbox.hubspot_objects import check_link_type
+from integrations.sandbox.hubspot_objects import check_id, check_link_type
 from integrations.sandbox.hubspot_portal import Portal
 from integrations.sandbox.hubspot_records import as_id, ids_of
 
@@ -91,8 +91,9 @@ def list_associations(call: Call) -> Answer:
     *Announcement: Deals now support merging* (developers.hubspot.com): associations are under the new id only.
     """
     ends = ends_of(call)
+    check_id(call.path["id"])
     if not ids_of(call.portal, ends.source, [call.path["id"]], None):
-        raise not_found()
+        return Answer({"results": []})  # as measured by backlot 0.1.0
     page = _page(call, ends, as_id(call.path["id"]) or 0, call.after(), call.limit(LONGEST_PAGE, LONGEST_PAGE))
     return Answer(page, records=len(page["results"]))
 

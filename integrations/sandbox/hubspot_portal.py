@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from integrations.sandbox import hubspot_pipelines as pipelines
-from integrations.sandbox.hubspot_answers import HubSpotError, canonical, invalid
+from integrations.sandbox.hubspot_answers import UnknownTypeError, canonical, invalid
 from integrations.sandbox.hubspot_pipelines import PIPELINE_PROPERTIES, PIPELINES, Pipeline
 from integrations.sandbox.hubspot_schema import DEMO_GROUPS, DEMO_PROPERTIES, Property, built_in
 from integrations.sandbox.hubspot_types import PORTAL_ID, SIDE_TYPES, TYPES, ObjectType, custom_type, object_type
@@ -135,7 +135,7 @@ class Portal:
         """
         found = object_type(spelling) or self._custom_kind(spelling)
         if found is None:
-            raise HubSpotError(400, "VALIDATION_ERROR", f"Unable to infer object type from: {spelling}")
+            raise UnknownTypeError(spelling)
         if not self.state.columns(CRM, found.stored):
             with self.state.transaction():
                 self._furnish(found, has_demo_properties=False)

@@ -143,6 +143,7 @@ def _allowed_values(vendor: Any, name: str) -> tuple[str, ...]:
 def _refusal(vendor: Any, name: str, value: Any) -> str:
     bare = vendor.__new__(vendor)
     bare.local_vars_configuration = import_module(vendor.__module__.partition(".models")[0]).Configuration()
+    bare.local_vars_configuration.client_side_validation = True  # which the client itself leaves off
     try:
         setattr(bare, name, value)
     except (ValueError, TypeError) as refused:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import orjson
 import requests
+from jwt.exceptions import PyJWTError
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 from simple_salesforce.login import SalesforceLogin
 
@@ -66,7 +67,7 @@ def _asserted(config: SalesforceConfig, session: requests.Session, key: str) -> 
         return _logged_in(
             session=session, username=config.username, consumer_key=key, privatekey=private, domain=domain
         )
-    except (ValueError, TypeError):
+    except (PyJWTError, ValueError, TypeError):
         fix = "it must be the PEM text of an RSA key"
         raise CrmRefusedError(f"salesforce: the private key cannot sign: {fix}") from None
 

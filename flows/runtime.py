@@ -175,9 +175,10 @@ def _fitted(
 
 
 def _for_port(settings: SalesforceSettings | HubSpotSettings) -> dict[str, Any]:
-    """The part of a CRM's settings that its port reads; windows are the flows' own affair, and 0 means no limit."""
+    """The part of a CRM's settings that its port reads; windows and where secrets lie are the flows' own affair."""
     names = set(type(settings).model_fields) - {"hold_back_s", "overlap_s", "refresh_token", "refresh_token_file"}
-    return {name: None if (value := getattr(settings, name)) == 0 else value for name in sorted(names)}
+    values = {name: getattr(settings, name) for name in sorted(names)}
+    return values | ({"requests_per_10s": None} if values.get("requests_per_10s") == 0 else {})
 
 
 def check_parts(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from integrations.errors import CrmRefusedError
+from models.records import Finding
 
 EARLY_S = 300.0
 """How long before its end a token is renewed, at most: half of its life for a shorter one."""
@@ -56,6 +57,19 @@ class InMemory:
     def problem(self) -> str | None:
         """As ``RefreshToken.problem``."""
         return "it is kept in memory only"
+
+
+def kept_finding(crm: str, refresh_token: RefreshToken | None) -> list[Finding]:
+    """What ``doctor`` says of a refresh token: whether one that replaces it would outlive this process."""
+    if refresh_token is None:
+        return []
+    check, problem = f"{crm} refresh token", refresh_token.problem()
+    if problem is None:
+        return [Finding(check, is_ok=True, detail="in its file, where a token that replaces it is kept")]
+    detail = f"{problem}; where {crm} replaces it at each use, the next run could not sign in"
+    name = f"PLANSYNC_{crm.upper()}__REFRESH_TOKEN_FILE"
+    fix = f"name a file by {name} that plansync's user alone can read, in a folder that he can write"
+    return [Finding(check, is_ok=isinstance(refresh_token, InMemory), detail=detail, fix=fix)]
 
 
 class AccessToken:

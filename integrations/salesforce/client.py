@@ -10,7 +10,7 @@ from integrations.salesforce import pull, push
 from integrations.salesforce.fields import ITEM, KEY_FIELD, PLAN, SECTION, SOURCES, TASK, SalesforceConfig, Source
 from integrations.salesforce.mapping import chosen, mapping_problems, proposed
 from integrations.salesforce.org import Org
-from integrations.tokens import RefreshToken
+from integrations.tokens import RefreshToken, kept_finding
 from integrations.transport import Patience
 from models.enums import Crm, PullObject, WriteKind
 from models.records import Finding, Outcome, Write
@@ -96,6 +96,7 @@ class Salesforce:
         yield Finding(
             "salesforce access", is_ok=True, detail=f"signed in at API version {self._org.config.api_version}"
         )
+        yield from kept_finding("salesforce", self._org.wire.refresh_token)
         budget = limits.get("DailyApiRequests", {})
         allowed, left = int(budget.get("Max", 0)), int(budget.get("Remaining", 0))
         is_ok = not allowed or left >= LOW_BUDGET * allowed

@@ -102,7 +102,7 @@ class Wire(requests.Session):
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=config.connections, pool_block=True)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
-        self._places = threading.BoundedSemaphore(config.connections)
+        self._places = threading.BoundedSemaphore(min(config.connections, config.requests_at_once))
         between = shared or Alone()
         self._turns = Turns(f"{CRM} {config.base_url}", between, sleep=patience.sleep, waited=calls.queued)
         longest_s = CONNECT_TIMEOUT_S + config.timeout_s

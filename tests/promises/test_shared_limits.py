@@ -24,6 +24,7 @@ def test_two_processes_stay_under_a_portals_limit_and_use_it(sandbox: Sandbox, t
     assert told.used_share(40, 1.0, 2) >= 0.85
 
 
+@pytest.mark.soak
 def test_a_process_that_dies_amid_requests_keeps_nobody_waiting(sandbox: Sandbox, tmp_path: Path) -> None:
     """What it had under way counts a while longer; the rest of the limit is its heir's at once."""
     shared, limit, window_s = tmp_path / "limits", 40, 0.5

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from flows.secret_file import SecretFile
 from integrations.errors import CrmRefusedError, CrmUnavailableError
-from integrations.tokens import AccessToken, InMemory, Issued
+from integrations.tokens import AccessToken, InMemory, Issued, kept_finding
 from tests.integrations.scripted import Reply, Seen, in_turn, scripted
 from tests.promises.clients import REFRESHED, TOKEN_PATHS, VENDORS, Issuer, client_of, serving, side_by_side
 
@@ -127,7 +127,13 @@ def test_a_file_open_to_others_and_a_token_from_the_environment_are_findings(tmp
     assert kept.problem() is None
     (tmp_path / "token").chmod(0o644)
     assert "chmod 600" in str(kept.problem())
-    assert "memory only" in str(InMemory("x").problem())
+    (told,) = kept_finding("salesforce", kept)
+    assert not told.is_ok
+    (told,) = kept_finding("salesforce", InMemory("refresh-1"))
+    assert told.is_ok
+    assert "memory only" in told.detail
+    assert "PLANSYNC_SALESFORCE__REFRESH_TOKEN_FILE" in told.fix
+    assert kept_finding("salesforce", None) == []
 
 
 def test_a_spent_refresh_token_is_not_shown_twice_when_its_answer_is_lost() -> None:

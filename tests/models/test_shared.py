@@ -20,6 +20,7 @@ import sys, time
 from models.store import Store
 with Store.open(sys.argv[1], segments=sys.argv[2]) as store:
     shared = store.shared(holder="child", is_gone=lambda _: False, clock=time.monotonic)
+    print("counting", flush=True)
     for _ in range(int(sys.argv[3])):
         shared.change("crm", lambda state, now: state.update(count=state.get("count", 0) + 1))
     shared.change("crm", lambda state, now: (state.update(count=-1), print("inside", flush=True), time.sleep(60)))
@@ -44,18 +45,19 @@ def child(store: Store, store_url: str, times: int) -> subprocess.Popen[str]:
 def test_threads_and_processes_change_in_turn_and_the_dead_hold_nobody_up(store: Store, store_url: str) -> None:
     """The other process counts, too, then is killed inside a change: that one is undone."""
     shared = shared_of(store)
-    other = child(store, store_url, 100)
-    threads = [threading.Thread(target=lambda: [shared.change("crm", count_up) for _ in range(25)]) for _ in range(4)]
+    other = child(store, store_url, 300)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "counting\n"
+    threads = [threading.Thread(target=lambda: [shared.change("crm", count_up) for _ in range(100)]) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert other.stdout is not None
     assert other.stdout.readline() == "inside\n"
     other.send_signal(signal.SIGKILL)
     other.wait()
     started = time.monotonic()
-    assert shared.change("crm", count_up) == 201
+    assert shared.change("crm", count_up) == 601
     assert time.monotonic() - started < 5
     assert shared.change("another crm", count_up) == 1
     shared.close()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HOUSE = Path(__file__).parent.parent.parent
-ROOMS = ("flows", "integrations", "models", "transforms", "tests")
+ROOMS = ("benchmarks", "flows", "integrations", "models", "transforms", "tests")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ MUTANTS = [
         "integrations/limits.py",
         "last: float = answered if answered is not None else taken + ARRIVAL_S",
         "last: float = taken",
-        f"{LIMITS}::test_no_window_at_the_crm_holds_more_than_its_limit_however_long_requests_travel",
+        f"{LIMITS}::test_a_request_counts_from_its_turn_until_a_window_after_its_answer",
     ),
     Mutant(
         "P22",

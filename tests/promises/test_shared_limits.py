@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.pace import asked_together, go, seen, start
 from integrations.sandbox.process import Sandbox, running_sandbox
-from tests.promises.pace import asked_together, go, seen, start
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A process that asks one emulated portal as fast as it may: ``python -m tests.promises.asker '{...}'``.
+"""A process that asks one emulated portal as fast as it may: ``python -m benchmarks.asking '{...}'``.
 
 Says ``ready``, starts when a line comes in, and ends after ``seconds`` with what it counted, as a line of JSON.
 """

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import requests
 
-from integrations.sandbox.process import Sandbox
+from integrations.sandbox.process import Sandbox, running_sandbox
 
-HOUSE = Path(__file__).parent.parent.parent
+HOUSE = Path(__file__).parent.parent
+LIMIT, WINDOW_S = 190, 10.0
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,19 @@ def start(
         "seconds": seconds,
         "threads": threads,
     }
-    command = [sys.executable, "-m", "tests.promises.asker", json.dumps(settings)]
+    command = [sys.executable, "-m", "benchmarks.asking", json.dumps(settings)]
     return subprocess.Popen(command, cwd=HOUSE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def go(processes: Sequence[subprocess.Popen[str]]) -> None:
     """Set them going once all are ready."""
     for each in processes:
-        assert each.stdout is not None
-        assert each.stdout.readline() == "ready\n"
+        if each.stdout is None or each.stdout.readline() != "ready\n":
+            raise RuntimeError("a process that should ask did not start; its error is printed above")
     for each in processes:
-        assert each.stdin is not None
-        each.stdin.write("go\n")
-        each.stdin.flush()
+        if each.stdin is not None:
+            each.stdin.write("go\n")
+            each.stdin.flush()
 
 
 def seen(sandbox: Sandbox) -> Seen:
@@ -81,9 +82,17 @@ def asked_together(
         go(both)
         for each in both:
             each.communicate(timeout=seconds + 60)
-        assert [each.returncode for each in both] == [0, 0]
+        if any(each.returncode for each in both):
+            raise RuntimeError("a process that asked ended with an error; it is printed above")
     finally:
         for each in both:
             each.kill()
             each.wait()
     return seen(sandbox)
+
+
+def pace(folder: Path) -> dict[str, float]:
+    """Two processes at HubSpot's usual limit for half a minute: the fullest window, and the part that they used."""
+    with running_sandbox() as sandbox:
+        told = asked_together(sandbox, folder / "limits", limit=LIMIT, window_s=WINDOW_S, windows=3)
+    return {"limit": LIMIT, "most": told.most_in(WINDOW_S), "used_share": told.used_share(LIMIT, WINDOW_S, 3)}

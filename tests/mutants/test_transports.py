@@ -168,8 +168,8 @@ MUTANTS = [
     Mutant(
         "P42",
         "integrations/hubspot/wire.py",
-        "                redirect=False,",
-        "                redirect=True,",
+        "                retries=False,\n                redirect=False,",
+        "                retries=1,",
         f"{HOSTS}::test_no_redirect_is_followed",
     ),
     Mutant(

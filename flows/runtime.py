@@ -28,6 +28,8 @@ from models.store import Store
 logger = logging.getLogger(__name__)
 
 LEASE = "nightly-sync"
+ZERO_IS_NONE = ("bulk_above", "requests_per_10s")
+"""Settings whose 0 means that there is no such limit."""
 
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -178,7 +180,7 @@ def _for_port(settings: SalesforceSettings | HubSpotSettings) -> dict[str, Any]:
     """The part of a CRM's settings that its port reads; windows and where secrets lie are the flows' own affair."""
     names = set(type(settings).model_fields) - {"hold_back_s", "overlap_s", "refresh_token", "refresh_token_file"}
     values = {name: getattr(settings, name) for name in sorted(names)}
-    return values | ({"requests_per_10s": None} if values.get("requests_per_10s") == 0 else {})
+    return values | dict.fromkeys(name for name in ZERO_IS_NONE if values.get(name) == 0)
 
 
 def check_parts(settings: Settings) -> None:

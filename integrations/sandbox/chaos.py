@@ -128,7 +128,8 @@ class Line:
             asyncio.create_task(self._forth(exchange, reader, far_writer, writer)),
             asyncio.create_task(self._back(exchange, far_reader, writer)),
         ]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        with suppress(asyncio.CancelledError):  # the proxy ends; asyncio would call it an error of ours
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
             way.cancel()
         for end in (writer, far_writer):

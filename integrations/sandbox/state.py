@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -61,6 +62,29 @@ class WriteSeen:
     object: str
     id: str
     action: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How one request sees the state, where a fault bends it.
+
+    ``hidden`` maps a table's unquoted name to the SQL condition of its rows that are shown, as far as a statement
+    reads from that table first; joined tables are seen whole. ``largest_page`` limits Salesforce's pages.
+    """
+
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    largest_page: int | None = None
+
+    def shown(self, sql: str) -> str:
+        """The statement, reading only what is shown."""
+        for table, condition in self.hidden.items():
+            name = quoted(table)
+            sql = sql.replace(f"FROM {name}", f"FROM (SELECT * FROM {name} WHERE {condition})")  # noqa: S608 - own text
+        return sql
+
+
+VIEW: ContextVar[View] = ContextVar("view", default=View())  # noqa: B039 - frozen
+"""Of the request that is being answered."""
 
 
 @lru_cache(maxsize=4096)
@@ -212,12 +236,12 @@ class State:
     def query(self, sql: str, params: Params = ()) -> list[Row]:
         """All rows of one statement, as tuples in column order."""
         with self._lock:
-            return self._db.execute(sql, params).fetchall()
+            return self._db.execute(VIEW.get().shown(sql), params).fetchall()
 
     def records(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
         """All rows of one statement, each as a dict by column name."""
         with self._lock:
-            cursor = self._db.execute(sql, params)
+            cursor = self._db.execute(VIEW.get().shown(sql), params)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -10,13 +10,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
 from hashlib import sha256
+from io import BufferedWriter
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from integrations.sandbox import admin, hubspot_app, hubspot_side_door, salesforce_app
-from integrations.sandbox.faults import BreakableProtocol, FaultGate, Faults
+from integrations.sandbox.fault_gate import BreakableProtocol, FaultGate
+from integrations.sandbox.faults import Faults
 from integrations.sandbox.hubspot_tokens import OAuthClient
 from integrations.sandbox.salesforce_app import Credentials
 from integrations.sandbox.salesforce_store import CRM, INTEGRATION_USERNAME, ORG_ID
@@ -106,13 +108,9 @@ def serve(
                 _furnish(state, customers=customers or 0, seed=seed, as_of=as_of, files=files)
         credentials = _credentials(token)
         hubspot_token = token or secrets.token_urlsafe(24)
-        crms: list[tuple[ASGIApp, str, int]] = [
-            (salesforce_app.create_app(state, credentials), "salesforce", salesforce_port),
-            (hubspot_app.create_app(state, token=hubspot_token), "hubspot", hubspot_port),
-        ]
-        if recorded:
-            crms = [(Transcript(app, crm, recorded), crm, port) for app, crm, port in crms]
-        asyncio.run(_serve(state, credentials, hubspot_token, crms, announce))
+        asyncio.run(
+            _serve(state, credentials, hubspot_token, (salesforce_port, hubspot_port), announce, recorded=recorded)
+        )
 
 
 def _furnish(state: State, *, customers: int, seed: int, as_of: date | None, files: Path | None) -> None:
@@ -133,12 +131,19 @@ async def _serve(
     state: State,
     credentials: Credentials,
     token: str,
-    crms: list[tuple[ASGIApp, str, int]],
+    ports: tuple[int, int],
     announce: Callable[[str], None],
+    *,
+    recorded: BufferedWriter | None,
 ) -> None:
     faults = Faults()
+    salesforce: ASGIApp = salesforce_app.create_app(state, credentials)
+    hubspot: ASGIApp = hubspot_app.create_app(state, token=token)
+    if recorded is not None:
+        salesforce, hubspot = Transcript(salesforce, "salesforce", recorded), Transcript(hubspot, "hubspot", recorded)
     apps: list[tuple[ASGIApp, int]] = [
-        *((FaultGate(app, crm, state, faults), port) for app, crm, port in crms),
+        (FaultGate(salesforce, "salesforce", state, faults, expire=credentials.issued.clear), ports[0]),
+        (FaultGate(hubspot, "hubspot", state, faults), ports[1]),
         (_side_door(state, faults, credentials, token), 0),
     ]
     listeners = [_listener(port) for _, port in apps]

@@ -167,7 +167,10 @@ def wrong_reads(contacts: list[dict[str, Any]]) -> Iterator[tuple[str, Read]]:
     yield "singular type", Read("GET", "/crm/v3/objects/contact", {"limit": "2", "properties": "lastname"})
     yield "type by number", Read("GET", "/crm/v3/objects/0-1", {"limit": "2", "properties": "lastname"})
     yield "unknown operator", Read("POST", f"{path}/search", body=filtered("lastname", "IS", "x"))
-    yield "inputs that are no list", Read("POST", f"{path}/batch/read", body={"inputs": {}, "properties": [], "propertiesWithHistory": []})
+    yield (
+        "inputs that are no list",
+        Read("POST", f"{path}/batch/read", body={"inputs": {}, "properties": [], "propertiesWithHistory": []}),
+    )
     yield "associations of an unknown type", Read("GET", f"/crm/v4/objects/contacts/{first}/associations/nosuch")
 
 

@@ -12,7 +12,7 @@ endif
 export NO_PROXY := $(NO_PROXY),127.0.0.1,localhost
 export no_proxy := $(NO_PROXY)
 
-.PHONY: help demo test lint format bench soak lock clean
+.PHONY: help demo test lint format bench soak judges fidelity lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,8 @@ help:
 	@echo "make lint   format, lint, types, import contracts"
 	@echo "make bench  seconds, memory and API calls at 2,000 and 20,000 customers"
 	@echo "make soak   the slow tests at full size"
+	@echo "make judges strangers' clients against the emulated CRMs, each in its own environment (needs PyPI)"
+	@echo "make fidelity what judges confirmed, endpoint by endpoint: docs/reference/fidelity.md"
 	@echo "make lock   renew the lock files (for maintainers)"
 
 $(BIN)/python:
@@ -40,7 +42,7 @@ demo: $(VENV)/.run
 	$(BIN)/plansync demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak and not judges"
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -m soak
@@ -57,6 +59,25 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+JUDGES := tap-salesforce tap-hubspot backlot
+RECORD := $(BIN)/python -m pytest tests/contract tests/judges tests/flows/test_fidelity.py --ignore tests/judges/test_judging.py
+
+# What cannot be installed is skipped, and says so.
+judges: $(VENV)/.dev
+	-$(MAKE) --keep-going $(JUDGES:%=$(VENV)/judges-%/.done)
+	PLANSYNC_KEEP_JUDGEMENTS=all $(RECORD) -rs
+	$(BIN)/python -m tests.judges.fidelity
+
+fidelity: $(VENV)/.dev
+	PLANSYNC_KEEP_JUDGEMENTS=some $(RECORD) -m "not judges"
+	$(BIN)/python -m tests.judges.fidelity
+
+$(VENV)/judges-%/.done: tests/judges/requirements-%.txt | $(BIN)/python
+	rm -rf $(@D)
+	$(PYTHON) -m venv --without-pip $(@D)
+	$(PYTHON) -m pip --disable-pip-version-check --python $(@D)/bin/python install --quiet --no-deps -r $<
+	@touch $@
 
 LOCK := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --no-annotate pyproject.toml
 

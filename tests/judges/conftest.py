@@ -1,5 +1,6 @@
 """A sandbox and the internet that leads to it, for clients that strangers wrote."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -12,9 +13,13 @@ import requests
 from integrations.sandbox.process import Sandbox, running_sandbox
 from tests.judges.bench import Bench
 from tests.judges.connect_proxy import Proxy, running_proxy
+from tests.judges.environments import MISSING
 from tests.judges.exchanges import UNKNOWN, path_template
-from tests.judges.results import Endpoint
+from tests.judges.results import KEEPING, Endpoint
+from tests.judges.waivers import NEEDED, waivers
 
+EVERY_JUDGE = "all"
+"""What ``make judges`` sets ``KEEPING`` to: then a waiver that nothing needed is out of date."""
 LARGE_ENOUGH_TO_TURN_PAGES = 60
 """Customers, with more than 100 contacts in each CRM."""
 
@@ -85,3 +90,12 @@ def _hosts(sandbox: Sandbox) -> dict[str, str]:
     salesforce = sandbox.salesforce.base_url
     names = ("login.salesforce.com", "*.my.salesforce.com")
     return {**dict.fromkeys(names, salesforce), "api.hubapi.com": sandbox.hubspot.base_url}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Refuse waivers that no finding needed, when every judge has had its say."""
+    stale = [each for each in waivers() if each not in NEEDED]
+    has_heard_all = os.environ.get(KEEPING) == EVERY_JUDGE and session.testsfailed == 0 and not MISSING
+    if has_heard_all and stale:
+        print("\nwaivers that nothing needs any more:", *stale, sep="\n  ")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

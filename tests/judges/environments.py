@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / ".venv"
+MISSING: list[str] = []
+"""The environments that were asked for and are not there."""
 _LONGEST_RUN_S = 300
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 
@@ -60,5 +62,6 @@ def environment(name: str) -> Environment:
     """The environment ``.venv/judges-<name>``; without it the test is skipped, and says what makes it."""
     folder = FOLDER / f"judges-{name}"
     if not (folder / ".done").exists():
+        MISSING.append(name)
         pytest.skip(f"{folder.name} is not installed: `make judges` does it where the package registry can be reached")
     return Environment(folder)

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import hubspot
-from pydantic_core import CoreConfig, CoreSchema, SchemaValidator, core_schema
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 PACKAGES = (
     *("crm.objects", "crm.companies", "crm.contacts", "crm.deals", "crm.tickets"),
@@ -28,14 +28,14 @@ PACKAGES = (
 """The parts of the client whose paths the sandbox serves."""
 
 _CALL = re.compile(r"def (\w+)_with_http_info\((.*?)\).*?call_api\(\s*\"([^\"]+)\",\s*\"([A-Z]+)\"", re.DOTALL)
-_BODY = re.compile(r":type (\w+): (\w+)$", re.MULTILINE)
+_BODY = re.compile(r":type (\w+): ([\w\[\], ]+)$", re.MULTILINE)
 _ANSWER = re.compile(r"^\s+(\d{3}): \"([^\"]+)\"", re.MULTILINE)
 _PLAIN: dict[str, CoreSchema] = {
-    "str": core_schema.str_schema(),
-    "int": core_schema.int_schema(),
-    "float": core_schema.float_schema(),
-    "bool": core_schema.bool_schema(),
-    "datetime": core_schema.datetime_schema(tz_constraint="aware"),
+    "str": core_schema.str_schema(strict=True),
+    "int": core_schema.int_schema(strict=True),
+    "float": core_schema.float_schema(strict=True),
+    "bool": core_schema.bool_schema(strict=True),
+    "datetime": core_schema.datetime_schema(tz_constraint="aware", strict=True),
     "object": core_schema.any_schema(),
 }
 
@@ -95,7 +95,7 @@ def _operation(package: str, text: str) -> Operation:
 def schema(package: str, kind: str) -> SchemaValidator:
     """What checks JSON of the type ``kind``, as the models of ``package`` define it."""
     models = import_module(f"hubspot.{package}.models")
-    return SchemaValidator(_type(models, kind), CoreConfig(strict=True))
+    return SchemaValidator(_type(models, kind))
 
 
 def _type(models: ModuleType, kind: str, inside: tuple[str, ...] = ()) -> CoreSchema:

@@ -59,16 +59,15 @@ def waivers() -> tuple[Waiver, ...]:
 
 
 def unwaived(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that no line covers, each once by endpoint, place and word."""
-    left = {
-        (each.judge, each.endpoint, each.place, each.says): each
-        for each in findings
-        if not any(waiver.covers(each) for waiver in waivers())
-    }
-    return list(left.values())
+    """The findings that no line covers, each once by endpoint, place and word; ``NEEDED`` keeps what covers others."""
+    found = {(each.judge, each.endpoint, each.place, each.says): each for each in findings}
+    left: list[Finding] = []
+    for each in found.values():
+        covering = [waiver for waiver in waivers() if waiver.covers(each)]
+        NEEDED.update(covering)
+        left += [] if covering else [each]
+    return left
 
 
-def used(findings: Iterable[Finding]) -> set[Waiver]:
-    """The lines that some finding needed."""
-    found = list(findings)
-    return {waiver for waiver in waivers() if any(waiver.covers(each) for each in found)}
+NEEDED: set[Waiver] = set()
+"""The lines that some finding of this process needed."""

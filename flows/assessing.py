@@ -8,7 +8,7 @@ from flows.runtime import Run
 from models import frames
 from transforms.changes import plan_fields_desired
 from transforms.customers import customers, domains
-from transforms.facts import Facts, facts, unmatched_surveys, unmatched_usage
+from transforms.facts import Facts, facts, unmatched_surveys, unmatched_usage, weeks_not_covered
 from transforms.health import health
 from transforms.identity import resolve
 from transforms.lifecycle import lifecycle
@@ -80,6 +80,7 @@ def _facts(run: Run, mirror: dict[str, pl.DataFrame], crosswalk: pl.DataFrame) -
 def assess(run: Run, known: Known) -> Assessed:
     """Everything that follows from the facts as of the run's day, in one pass; a dry run keeps none of it."""
     day, policy, people, found = run.as_of, run.policy, known.customers.lazy(), known.facts
+    _note_thin_weeks(run, found)
     flags = signals(people, found, as_of=day, policy=policy).collect()
     scores = health(people, flags.lazy(), policy=policy).collect()
     terms = renewals(people, found, scores.lazy(), as_of=day, policy=policy).collect()
@@ -111,3 +112,14 @@ def assess(run: Run, known: Known) -> Assessed:
         ).collect(),
         plan_fields=plan_fields_desired(known.customers, scores, terms, stages),
     )
+
+
+def _note_thin_weeks(run: Run, found: Facts) -> None:
+    """Say which recent weeks no usage signal counts: a feed that failed looks like customers who all fell silent."""
+    thin = weeks_not_covered(found.feeds.collect(), as_of=run.as_of, within_days=run.policy.feeds.usage_stale_days)
+    if thin:
+        run.note(
+            "usage feed",
+            f"too few accounts reported in {', '.join(thin)}: no usage signal counts these weeks. Load what is "
+            "missing; if these accounts really used nothing, state counts of zero",
+        )

@@ -4,8 +4,9 @@ A day ends at midnight UTC, and the end of ``as_of`` is known. Weeks are ISO wee
 one that holds 1970-01-01, so that a week keeps its number whatever the date of the run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +15,19 @@ import polars as pl
 from transforms.text import said
 
 Counts = npt.NDArray[np.int64]
-"""Whole numbers by week and customer."""
+"""Whole numbers for each ``customer_no``, often a row per week, the newest first."""
+Flags = npt.NDArray[np.bool_]
+"""Yes or no, for each ``customer_no``."""
+Weeks = npt.NDArray[np.int32]
+"""Numbers of weeks, the newest first."""
 
 HISTORY_WEEKS = 26
 """How far back comparisons with a moving baseline are traced: their runs end by themselves within the baseline."""
 LONG_HISTORY_WEEKS = 39
 """How far back other runs of bad weeks are traced; what is older began "long" ago. Fits the bits of an integer."""
 LONG = "long"
-OLDEST_LAG = 1022
-"""Weeks older than some twenty years share it."""
-_WEEK_SLOTS = OLDEST_LAG + 2  # 1,024 leave room for four million customers in 32 bits
+LONG_RUN = 1_000_000
+"""Weeks of a run that began before the first week traced."""
 _MONDAY_OFFSET_DAYS = 3  # 1970-01-01 was a Thursday
 
 
@@ -52,23 +56,31 @@ def week_end(week: pl.Expr) -> pl.Expr:
     return (week.cast(pl.Int32) * 7 - _MONDAY_OFFSET_DAYS + 6).cast(pl.Date)
 
 
-def week_cells(rows: pl.LazyFrame, **values: pl.Expr) -> pl.LazyFrame:
-    """Aggregate rows by customer and week: the first of two steps, which is twice as fast as one step by many
-    conditions.
+def week_lags(weeks: pl.Series, covered: Weeks) -> npt.NDArray[np.int32]:
+    """How many covered weeks back each week is.
 
     Args:
-        rows: Reads ``customer_no`` and ``lag`` (Int32, weeks back; below 0 is ahead of the newest week).
-        values: Aggregations.
+        weeks: Week numbers.
+        covered: The weeks that count, the newest first: lag 0.
 
     Returns:
-        One row per customer and week: ``customer_no``, ``lag`` and the values. Weeks ahead share lag -1, and weeks
-        older than some twenty years the oldest lag.
+        Lags; -1 for every other week, so that a gap of a feed is no week without use.
     """
-    slot = pl.col("lag").clip(-1, _WEEK_SLOTS - 2) + 1
-    cell = (pl.col("customer_no") * _WEEK_SLOTS + slot.cast(pl.UInt32)).alias("cell")  # one integer groups fastest
-    cells = rows.group_by(cell).agg(**values)
-    customer, lag = pl.col("cell") // _WEEK_SLOTS, (pl.col("cell") % _WEEK_SLOTS).cast(pl.Int32) - 1
-    return cells.select(customer.alias("customer_no"), lag.alias("lag"), *values)
+    if not covered.size:
+        return np.full(len(weeks), -1, dtype=np.int32)
+    first = covered[-1] - 1
+    lags = np.full(covered[0] - first + 2, -1, dtype=np.int32)  # a place on either side for weeks outside
+    lags[covered - first] = np.arange(covered.size)
+    found: npt.NDArray[np.int32] = lags.take(weeks.to_numpy() - first, mode="clip")
+    return found
+
+
+def calendar_weeks(run: Counts, covered: Weeks) -> Counts:
+    """``weeks_in_a_row`` of covered weeks as weeks of the calendar, gaps between them included."""
+    if not covered.size:
+        return run
+    back = np.concatenate([[0], covered[0] - covered + 1])
+    return np.where(run < LONG_RUN, back[np.minimum(run, covered.size)], run)
 
 
 def week_sums(customer_no: pl.Series, lag: pl.Series, values: pl.Series, *, weeks: int, count: int) -> Counts:
@@ -92,9 +104,32 @@ def week_sums(customer_no: pl.Series, lag: pl.Series, values: pl.Series, *, week
     return slots.reshape(weeks + 2, count + 1)[1:-1]
 
 
-def spans(name: str, sums: Counts) -> dict[str, Counts]:
-    """The columns that ``span`` reads, from ``week_sums``: what was added up in the newest 1, 2, 3... weeks."""
-    return {f"{name}_in_{weeks}": total for weeks, total in enumerate(np.cumsum(sums, axis=0), start=1)}
+def totals(weeks: Counts) -> list[Counts]:
+    """What was added up in the newest 0, 1, 2... weeks, for ``span``."""
+    return list(accumulate(weeks, initial=np.zeros_like(weeks[0])))
+
+
+def span(sums: list[Counts], first: int, length: int) -> Counts:
+    """The sum of ``length`` weeks, the newest of them ``first`` weeks back, from ``totals``."""
+    return sums[first + length] - sums[first]
+
+
+def weeks_in_a_row(is_bad: Callable[[int], Flags], *, traced: int) -> Counts:
+    """For how many weeks each customer has broken a rule without a break, up to now.
+
+    Args:
+        is_bad: Whether the rule was broken at the end of the week so many weeks back.
+        traced: How many weeks to look back.
+
+    Returns:
+        A number per customer: 0 if the newest week is not bad, ``LONG_RUN`` if every week traced is.
+    """
+    still = is_bad(0)
+    run = still.astype(np.int64)
+    for week in range(1, traced):
+        still = still & is_bad(week)
+        run += still
+    return np.where(still, LONG_RUN, run)
 
 
 def by_number(part: pl.DataFrame, count: int) -> pl.DataFrame:
@@ -106,33 +141,18 @@ def by_number(part: pl.DataFrame, count: int) -> pl.DataFrame:
     return numbers.join(part, on="customer_no", how="left", maintain_order="left").drop("customer_no")
 
 
-def joined_by_number(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-    """Lay frames with one row per ``customer_no`` side by side; the first names the customers."""
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = joined.join(part, on="customer_no", how="left")
-    return joined
-
-
-def span(name: str, first: int, length: int) -> pl.Expr:
-    """The sum of ``length`` weeks, the newest of them ``first`` weeks back; a week without rows is zero."""
-    until = pl.col(f"{name}_in_{first + length}")
-    return until if first == 0 else until - pl.col(f"{name}_in_{first}")
-
-
-def first_bad_week(is_bad: Sequence[pl.Expr], newest_week: pl.Expr) -> pl.Expr:
+def first_bad_week(weeks: pl.Expr, newest_week: pl.Expr) -> pl.Expr:
     """The name of the week in which the present run of bad weeks began.
 
     Args:
-        is_bad: Whether the rule was broken at the end of each week, the newest first. Null counts as not broken.
+        weeks: ``weeks_in_a_row`` or ``calendar_weeks``.
         newest_week: The number of the newest week.
 
     Returns:
-        An ISO week such as ``2026-W40``, or ``long`` if every week given was bad. It depends on the weeks since the
+        An ISO week such as ``2026-W40``, or ``long`` if every week traced was bad. It depends on the weeks since the
         run began and on nothing later, so it names the run for as long as it lasts.
     """
-    lags = [pl.when(~bad.fill_null(False)).then(pl.lit(lag, dtype=pl.Int32)) for lag, bad in enumerate(is_bad)]
-    return week_label(newest_week - pl.coalesce(lags) + 1).fill_null(LONG)
+    return pl.when(weeks < LONG_RUN).then(week_label(newest_week - weeks + 1)).otherwise(pl.lit(LONG))
 
 
 def since(week: pl.Expr) -> pl.Expr:

@@ -4,14 +4,14 @@ day's end.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from statistics import median
 
 import polars as pl
 
 from models.enums import ActivityOutcome
 from models.policy.pack import Policy
-from transforms.days import known_until, week_end, week_of
+from transforms.days import known_until, week_end, week_label, week_number, week_of
 from transforms.text import said
 
 OWNED = ("contacts", "opportunities", "tickets", "activities", "plan_items")
@@ -206,7 +206,9 @@ def feeds_known(usage: pl.LazyFrame, tickets: pl.LazyFrame, *, min_reporting_pct
     Returns:
         ``usage_week`` (Int32): the last week that the usage covers to its Sunday. ``usage_until`` (Date): the day
         that it reaches, at most the Sunday of the last covered week, which may be under way. Later rows are too few
-        to show what the others did. ``has_features``: whether usage names anything but logins. ``ticket_crms``
+        to show what the others did. ``usage_weeks`` (list of Int32): every covered week, the oldest first; one in
+        which the feed stopped, or brought a few accounts only, is not among them. An account that states a count of
+        zero reports like any other. ``has_features``: whether usage names anything but logins. ``ticket_crms``
         (list): the CRMs that ever delivered a ticket: only there does "no ticket" mean none.
 
     Source:
@@ -217,7 +219,7 @@ def feeds_known(usage: pl.LazyFrame, tickets: pl.LazyFrame, *, min_reporting_pct
         accounts=account.n_unique(),
         newest=pl.col("usage_date").max(),
     )
-    schema = pl.Schema({"usage_week": pl.Int32, "usage_until": pl.Date})
+    schema = pl.Schema({"usage_week": pl.Int32(), "usage_until": pl.Date(), "usage_weeks": pl.List(pl.Int32)})
     reached = weeks.map_batches(
         lambda each: _reached(each.sort("week"), min_reporting_pct).select(
             pl.col(name).cast(kind) for name, kind in schema.items()
@@ -239,6 +241,7 @@ def _reached(weeks: pl.DataFrame, min_reporting_pct: int) -> pl.DataFrame:
     return weeks.select(
         usage_week=pl.coalesce(full, covered.max() - 1),
         usage_until=pl.min_horizontal(newest, week_end(covered.max())),
+        usage_weeks=covered.sort().implode(),
     )
 
 
@@ -259,6 +262,25 @@ def covered_weeks(accounts: Sequence[int], min_reporting_pct: int) -> list[bool]
         if verdicts[-1]:
             covered.append(count)
     return verdicts
+
+
+def weeks_not_covered(feeds: pl.DataFrame, *, as_of: date, within_days: int) -> list[str]:
+    """Weeks of the last ``within_days`` days in which too few accounts reported, such as ``2026-W46``, oldest first.
+
+    Nothing tells a feed that failed from customers who all fell silent, unless they state counts of zero; so a person
+    must hear of it. The newest full week is left out, since a feed may be a few days late.
+
+    Args:
+        feeds: ``Facts.feeds``.
+        as_of: The day.
+        within_days: How far back to look.
+    """
+    covered = feeds["usage_weeks"].explode().drop_nulls().to_list()
+    if not covered:
+        return []
+    oldest = max(covered[0], week_number(as_of - timedelta(days=within_days)))
+    missing = [week for week in range(oldest, week_number(as_of) - 1) if week not in covered]
+    return pl.select(week_label(pl.lit(pl.Series(missing, dtype=pl.Int32)))).to_series().to_list()
 
 
 def _exists(created: str, as_of: date) -> pl.Expr:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from models.enums import SignalStatus
@@ -18,6 +19,7 @@ BAD = [str(SignalStatus.AT_RISK), str(SignalStatus.CRITICAL)]
 class Reading:
     """One signal.
 
+    ``verdict`` (UInt8) is a place in ``verdicts``, each a status and its reason; those that are bad have none there.
     ``bad_reason`` and ``bad_episode`` depend only on what lasts as long as the condition does (dates, ids, names),
     never on ``as_of``.
     """
@@ -27,56 +29,69 @@ class Reading:
     threshold: str
     source: str
     value: pl.Expr
-    status: pl.Expr
-    plain_reason: pl.Expr
+    verdict: pl.Expr
+    verdicts: tuple[tuple[SignalStatus, str | None], ...]
     bad_reason: pl.Expr
     bad_episode: pl.Expr
     observed_at: pl.Expr
 
     def outcome(self, wide: pl.LazyFrame) -> pl.LazyFrame:
-        """What one select tells of every row of ``wide``, beside its ``status``: all but the words for what is bad."""
+        """What one select tells of every row of ``wide``: all but words."""
         return wide.select(
+            verdict=self.verdict,
             value=self.value.cast(pl.Float64).round(6),
-            reason=self.plain_reason,
             observed_at=self.observed_at.cast(pl.Datetime("us", "UTC")),
         )
 
 
-def interleaved(wide: pl.DataFrame, readings: Sequence[Reading], rules: Sequence[SignalRule]) -> pl.DataFrame:
+def interleaved(
+    wide: pl.DataFrame, people: pl.DataFrame, readings: Sequence[Reading], rules: Sequence[SignalRule]
+) -> pl.DataFrame:
     """Read every signal of every customer.
 
-    Only bad rows have a stretch to trace back week by week and a reason to put in words, which is most of the work;
-    they are read apart. Rows find their place by index, which costs a fraction of a sort.
+    Every row gets a number for its verdict; only bad rows have a reason of their own to put in words. Rows find their
+    place by index, which costs a fraction of a sort.
 
     Args:
-        wide: One row per customer: ``customer_id`` and what the readings need.
+        wide: What the readings need, a row per customer in any order.
+        people: ``customer_id`` and ``row``, its row in ``wide``.
         readings: At least one.
         rules: Of each reading.
 
     Returns:
-        ``frames.Signals``: the readings of the first customer in their order, then those of the next.
+        ``frames.Signals``: the readings of the first of ``people`` in their order, then those of the next.
     """
-    height, kinds = wide.height, len(readings)
-    statuses = wide.select(reading.status.alias(reading.signal) for reading in readings)
     told = pl.collect_all([reading.outcome(wide.lazy()) for reading in readings])
-    bad = pl.collect_all([_put_in_words(wide, statuses[reading.signal], reading) for reading in readings])
-    plain = pl.concat(told).with_columns(status=pl.concat(statuses.get_columns()).rename("status"))
-    order = np.arange(height * kinds).reshape(kinds, height)
-    words = order.copy()
-    end = height * kinds
-    for kind, rows in enumerate(bad):
-        words[kind, rows["place"].to_numpy()] = np.arange(end, end + rows.height)
-        end += rows.height
-    texts = pl.concat([plain.select("reason", episode="status"), *[rows.drop("place") for rows in bad]])
-    constants = _constants(readings, rules)[np.tile(np.arange(kinds), height)]
-    who = wide.select("customer_id")[np.repeat(np.arange(height), kinds)]
-    parts = [who, constants, plain.drop("reason")[order.T.ravel()], texts[words.T.ravel()]]
+    verdicts = pl.concat([_verdicts(reading) for reading in readings])
+    first = np.cumsum([0, *[len(reading.verdicts) for reading in readings[:-1]]])
+    verdict = np.stack([outcome["verdict"].to_numpy() for outcome in told]) + first[:, np.newaxis]
+    is_bad = verdicts["status"].is_in(BAD).to_numpy()[verdict]
+    words = pl.collect_all([_in_words(wide, is_bad[kind], reading) for kind, reading in enumerate(readings)])
+    texts = pl.concat([verdicts.select("reason", episode="status"), *words], rechunk=True)
+    text = verdict.copy()
+    text[is_bad] = np.arange(verdicts.height, texts.height)
+    rows, kinds = np.repeat(people["row"].to_numpy(), len(readings)), np.tile(np.arange(len(readings)), people.height)
+    parts: list[pl.DataFrame] = [
+        people.select("customer_id")[np.repeat(np.arange(people.height), len(readings))],
+        _constants(readings, rules)[kinds],
+        pl.concat(told, rechunk=True).drop("verdict")[kinds * wide.height + rows],
+        verdicts.select("status")[verdict[kinds, rows]],
+        texts[text[kinds, rows]],
+    ]
     return pl.concat(parts, how="horizontal").select(list(dtypes(Signals)))
 
 
-def _put_in_words(wide: pl.DataFrame, status: pl.Series, reading: Reading) -> pl.LazyFrame:
-    bad = wide.lazy().filter(status.is_in(BAD))
-    return bad.select("place", reason=reading.bad_reason, episode=reading.bad_episode)
+def _verdicts(reading: Reading) -> pl.DataFrame:
+    return pl.DataFrame(
+        [(str(status), reason) for status, reason in reading.verdicts],
+        schema={"status": pl.String, "reason": pl.String},
+        orient="row",
+    )
+
+
+def _in_words(wide: pl.DataFrame, is_bad: npt.NDArray[np.bool_], reading: Reading) -> pl.LazyFrame:
+    bad = wide.lazy().filter(pl.Series(is_bad)).with_columns(reason=reading.bad_reason, episode=reading.bad_episode)
+    return bad.select("reason", "episode")  # in a select alone, words without a column would be one row
 
 
 def _constants(readings: Sequence[Reading], rules: Sequence[SignalRule]) -> pl.DataFrame:
@@ -123,27 +138,21 @@ def reading(
         episode: The name of the stretch for which something is wrong.
         observed_at: The newest fact behind it.
     """
-    is_critical = pl.lit(False) if critical is None else critical.fill_null(False)
-    is_bad = is_critical | at_risk.fill_null(False)
-    why_unknown = pl.coalesce(*[pl.when(holds.fill_null(True)).then(pl.lit(why)) for holds, why in unknown])
-    is_known = why_unknown.is_null()
-    status = (
-        pl.when(~is_known)
-        .then(pl.lit(str(SignalStatus.NOT_CLASSIFIABLE)))
-        .when(is_critical)
-        .then(pl.lit(str(SignalStatus.CRITICAL)))
-        .when(is_bad)
-        .then(pl.lit(str(SignalStatus.AT_RISK)))
-        .otherwise(pl.lit(str(SignalStatus.HEALTHY)))
-    )
+    steps = [
+        *[(holds.fill_null(True), (SignalStatus.NOT_CLASSIFIABLE, why)) for holds, why in unknown],
+        (pl.lit(False) if critical is None else critical.fill_null(False), (SignalStatus.CRITICAL, None)),
+        (at_risk.fill_null(False), (SignalStatus.AT_RISK, None)),
+        (pl.lit(True), (SignalStatus.HEALTHY, healthy)),
+    ]
+    verdict = pl.coalesce([pl.when(holds).then(pl.lit(place, pl.UInt8)) for place, (holds, _) in enumerate(steps)])
     return Reading(
         signal=signal,
         unit=unit,
         threshold=threshold,
         source=source,
-        value=pl.when(is_known).then(value.cast(pl.Float64)),
-        status=status,
-        plain_reason=why_unknown.fill_null(healthy),
+        value=pl.when(verdict >= len(unknown)).then(value.cast(pl.Float64)),
+        verdict=verdict,
+        verdicts=tuple(told for _, told in steps),
         bad_reason=bad.fill_null(threshold),
         bad_episode=episode.fill_null("unknown"),
         observed_at=observed_at,

@@ -1,8 +1,10 @@
 """Every signal of every customer, each with its own threshold (R-153)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import date
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from models.frames import Signals, empty
@@ -15,7 +17,7 @@ from transforms.readings import Reading, interleaved
 from transforms.stakeholders import stakeholder_readings, stakeholders_by_customer
 from transforms.surveys import nps, nps_by_customer
 from transforms.tickets import ticket_readings, tickets_by_customer
-from transforms.usage import usage_by_customer, usage_readings, usage_week
+from transforms.usage import usage_by_customer, usage_readings
 
 READ: dict[str, tuple[str, ...]] = {
     "usage": ("customer_no", "usage_date", "feature", "event_count"),
@@ -34,7 +36,7 @@ READ: dict[str, tuple[str, ...]] = {
     "contacts": ("customer_no", "contact_no", "crm_id", "name", "email", "role", "has_left", "left_date", "created_at"),
     "plan_items": ("customer_no", "kind", "title", "role", "due_date", "is_done"),
     "account_dates": ("customer_no", "crm"),
-    "feeds": ("usage_week", "usage_until", "has_features", "ticket_crms"),
+    "feeds": ("usage_week", "usage_until", "usage_weeks", "has_features", "ticket_crms"),
 }
 """The columns of ``Facts`` that signals follow from."""
 
@@ -60,23 +62,20 @@ def signals(customers: pl.LazyFrame, facts: Facts, *, as_of: date, policy: Polic
     The facts are collected here, once for each table and only the columns of ``READ``, and so are the signals: as one
     lazy plan, every sum would scan its table again.
     """
-    watched = [reading for reading in _readings(as_of, policy) if reading.signal in policy.signals.enabled]
-    return _long(_wide(customers, facts, as_of, policy), sorted(watched, key=_by_name), policy).lazy()
-
-
-def _by_name(reading: Reading) -> str:
-    return reading.signal
-
-
-def _long(wide: pl.DataFrame, readings: Sequence[Reading], policy: Policy) -> pl.DataFrame:
-    """One row per customer and signal from one row per customer."""
+    readings = _watched(as_of, policy)
     if not readings:
-        return empty(Signals)
-    return interleaved(wide, readings, [policy.signals.rule(reading.signal) for reading in readings])
+        return empty(Signals).lazy()
+    people, numbers = pl.collect_all([customers.select("customer_id").sort("customer_id"), facts.numbers])
+    wide = _wide(_held(facts), numbers.height, as_of, policy)
+    placed = people.join(numbers.rename({"customer_no": "row"}), on="customer_id", how="left", maintain_order="left")
+    nobody = pl.col("row").fill_null(numbers.height)
+    rules = [policy.signals.rule(reading.signal) for reading in readings]
+    return interleaved(wide, placed.with_columns(nobody), readings, rules).lazy()
 
 
-def _readings(as_of: date, policy: Policy) -> list[Reading]:
-    return [
+def _watched(as_of: date, policy: Policy) -> list[Reading]:
+    """The readings of enabled signals, by name."""
+    readings = [
         *usage_readings(as_of=as_of, policy=policy),
         *ticket_readings(policy=policy, as_of=as_of),
         *engagement_readings(as_of=as_of, policy=policy),
@@ -84,35 +83,32 @@ def _readings(as_of: date, policy: Policy) -> list[Reading]:
         nps(as_of=as_of, policy=policy),
         milestone_overdue(policy=policy),
     ]
+    watched = [reading for reading in readings if reading.signal in policy.signals.enabled]
+    return sorted(watched, key=lambda reading: reading.signal)
 
 
-def _wide(customers: pl.LazyFrame, facts: Facts, as_of: date, policy: Policy) -> pl.DataFrame:
-    """One row per customer with every column that a reading needs; each table of facts is read once."""
-    held = _held(facts)
+def _wide(held: Mapping[str, pl.DataFrame], count: int, as_of: date, policy: Policy) -> pl.DataFrame:
+    """A row per ``customer_no``, and one for nobody, with every column that a reading needs."""
     known = {name: table.lazy() for name, table in held.items()}
-    people, numbers = pl.collect_all([customers.select("customer_id").sort("customer_id"), facts.numbers])
-    count = numbers.height
     sums = pl.collect_all(
         [
             engagement_by_customer(known["activities"], policy=policy),
             nps_by_customer(known["surveys"], policy=policy),
             milestones_by_customer(known["plan_items"], as_of=as_of),
-            _crms(known["account_dates"]),
         ]
     )
+    feeds = held["feeds"]
     parts = [
-        usage_by_customer(held["usage"], held["feeds"], count=count, policy=policy),
+        usage_by_customer(held["usage"], feeds, count=count, policy=policy),
         tickets_by_customer(held["tickets"], held["surveys"], count=count, as_of=as_of, policy=policy),
         stakeholders_by_customer(
             held["contacts"], held["activities"], held["plan_items"], count=count, as_of=as_of, policy=policy
         ),
+        pl.DataFrame({"has_ticket_feed": _has_ticket_feed(held["account_dates"], feeds, count)}),
         *[by_number(part, count) for part in sums],
     ]
-    places = people.join(numbers, on="customer_id", how="left", maintain_order="left").with_row_index("place")
-    wide = pl.concat(parts, how="horizontal")[places["customer_no"].fill_null(count)]
-    wide = pl.concat([places, wide], how="horizontal").join(held["feeds"], how="cross")
-    has_feed = pl.col("crms").list.set_intersection("ticket_crms").list.len() > 0
-    return wide.with_columns(usage_week(), has_ticket_feed=has_feed.fill_null(False))
+    same = [pl.lit(feeds[name]).first().alias(name) for name in ("usage_week", "usage_until", "has_features")]
+    return pl.concat(parts, how="horizontal").with_columns(same)
 
 
 def _held(facts: Facts) -> dict[str, pl.DataFrame]:
@@ -121,5 +117,8 @@ def _held(facts: Facts) -> dict[str, pl.DataFrame]:
     return dict(zip(READ, tables, strict=True))
 
 
-def _crms(account_dates: pl.LazyFrame) -> pl.LazyFrame:
-    return account_dates.group_by("customer_no").agg(crms=pl.col("crm").unique())
+def _has_ticket_feed(account_dates: pl.DataFrame, feeds: pl.DataFrame, count: int) -> npt.NDArray[np.bool_]:
+    fed = account_dates.filter(pl.col("crm").is_in(feeds["ticket_crms"].explode().to_list()))
+    flags = np.zeros(count + 1, dtype=np.bool_)
+    flags[fed["customer_no"].to_numpy()] = True
+    return flags

@@ -10,19 +10,22 @@ import polars as pl
 
 from models.enums import SurveyKind
 from models.policy.pack import Policy
+from models.policy.signal_rules import TicketLoad, TicketSentiment
 from transforms.days import (
     HISTORY_WEEKS,
     LONG_HISTORY_WEEKS,
     Counts,
+    Flags,
     by_number,
     first_bad_week,
     iso,
     since,
     span,
-    spans,
+    totals,
     week_number,
     week_of,
     week_sums,
+    weeks_in_a_row,
 )
 from transforms.readings import Reading, reading
 from transforms.text import said
@@ -43,22 +46,19 @@ def tickets_by_customer(
         policy: Reads the priorities that put a customer at risk.
 
     Returns:
-        A row per ``customer_no`` in that order, and one more for nobody: ``opened`` (tickets), ``rating_sum``
-        (hundredths of a percent) and ``rated`` for ``span``; ``escalated`` and ``pressing`` (date and id of the oldest
-        such ticket still open); ``last_ticket_at``, ``last_rating_at``.
+        A row per ``customer_no`` in that order, and one more for nobody: of ``load`` the tickets of the newest weeks,
+        of ``rating`` their sum (hundredths of a percent) and number; a ``_run`` is ``weeks_in_a_row``; ``escalated``
+        and ``pressing`` (date and id of the oldest such ticket still open); ``last_ticket_at``, ``last_rating_at``.
     """
     volume = tickets.select("customer_no", "opened_at", lag=_lag(pl.col("opened_at"), as_of), one=1)
     ratings = _ratings(tickets.lazy(), surveys.lazy()).with_columns(lag=_lag(pl.col("rated_at"), as_of), one=1)
-    rated, rated_weeks = ratings.collect(), policy.signals.ticket_sentiment.weeks + LONG_HISTORY_WEEKS - 1
+    rated, rules = ratings.collect(), policy.signals
+    load_weeks = max(HISTORY_WEEKS, rules.ticket_load.weeks + rules.ticket_load.baseline_weeks)
+    rated_weeks = rules.ticket_sentiment.weeks + LONG_HISTORY_WEEKS - 1
 
     def summed(rows: pl.DataFrame, values: str, weeks: int) -> Counts:
         return week_sums(rows["customer_no"], rows["lag"], rows[values], weeks=weeks, count=count)
 
-    weeks = (
-        spans("opened", summed(volume, "one", HISTORY_WEEKS))
-        | spans("rating_sum", summed(rated, "hundredths", rated_weeks))
-        | spans("rated", summed(rated, "one", rated_weeks))
-    )
     parts = pl.collect_all(
         [
             volume.lazy().group_by("customer_no").agg(last_ticket_at=pl.col("opened_at").max()),
@@ -66,7 +66,44 @@ def tickets_by_customer(
             _open_tickets(tickets.lazy(), policy),
         ]
     )
-    return pl.concat([pl.DataFrame(weeks), *[by_number(part, count) for part in parts]], how="horizontal")
+    return pl.concat(
+        [
+            _loads(summed(volume, "one", load_weeks), rules.ticket_load),
+            _mean_ratings(
+                summed(rated, "hundredths", rated_weeks), summed(rated, "one", rated_weeks), rules.ticket_sentiment
+            ),
+            *[by_number(part, count) for part in parts],
+        ],
+        how="horizontal",
+    )
+
+
+def _loads(opened: Counts, rule: TicketLoad) -> pl.DataFrame:
+    sums, weeks, base = totals(opened), rule.weeks, rule.baseline_weeks
+
+    def rose(lag: int) -> Flags:
+        recent, before = span(sums, lag, weeks), span(sums, lag + weeks, base)
+        return (recent >= rule.min_tickets) & (recent * base * 100 >= before * weeks * (100 + rule.rise_pct))
+
+    run = weeks_in_a_row(rose, traced=len(opened) - weeks - base + 1)
+    return pl.DataFrame({"load_count": span(sums, 0, weeks), "load_run": run})
+
+
+def _mean_ratings(hundredths: Counts, answers: Counts, rule: TicketSentiment) -> pl.DataFrame:
+    sums, numbers = totals(hundredths), totals(answers)
+
+    def is_below(lag: int, pct: int) -> Flags:
+        total, number = span(sums, lag, rule.weeks), span(numbers, lag, rule.weeks)
+        return (number >= rule.min_answers) & (total < number * pct * _HUNDREDTHS)
+
+    return pl.DataFrame(
+        {
+            "rating_sum": span(sums, 0, rule.weeks),
+            "rating_count": span(numbers, 0, rule.weeks),
+            "rating_is_critical": is_below(0, rule.at_risk_min_pct),
+            "rating_run": weeks_in_a_row(lambda lag: is_below(lag, rule.healthy_min_pct), traced=LONG_HISTORY_WEEKS),
+        }
+    )
 
 
 def _lag(instant: pl.Expr, as_of: date) -> pl.Expr:
@@ -112,24 +149,19 @@ _NO_FEED = (~pl.col("has_ticket_feed"), "no tickets from any CRM of this custome
 
 def _ticket_load(policy: Policy, as_of: date) -> Reading:
     rule = policy.signals.ticket_load
-    weeks, base = rule.weeks, rule.baseline_weeks
-
-    def rose(lag: int) -> pl.Expr:
-        recent, before = span("opened", lag, weeks), span("opened", lag + weeks, base)
-        return (recent >= rule.min_tickets) & (recent * base * 100 >= before * weeks * (100 + rule.rise_pct))
-
+    weeks = rule.weeks
     this_week = pl.lit(week_number(as_of), dtype=pl.Int32)
-    start = first_bad_week([rose(lag) for lag in range(max(1, HISTORY_WEEKS - weeks - base + 1))], this_week)
+    start = first_bad_week(pl.col("load_run"), this_week)
     return reading(
         "ticket_load",
         unit=f"tickets in {weeks} weeks",
         threshold=f"at risk from {rule.min_tickets} tickets in {weeks} weeks, "
-        f"if that is {rule.rise_pct} % more than in the {base} before",
+        f"if that is {rule.rise_pct} % more than in the {rule.baseline_weeks} before",
         source="tickets",
-        value=span("opened", 0, weeks),
+        value=pl.col("load_count"),
         unknown=[_NO_FEED],
         critical=None,
-        at_risk=rose(0),
+        at_risk=pl.col("load_run") > 0,
         healthy="ticket volume is usual",
         bad=said("ticket volume is far above the usual, {}", since(start)),
         episode=start,
@@ -162,15 +194,9 @@ def _ticket_escalation(policy: Policy) -> Reading:
 
 def _ticket_sentiment(policy: Policy, as_of: date) -> Reading:
     rule = policy.signals.ticket_sentiment
-
-    def is_below(lag: int, pct: int) -> pl.Expr:
-        total, count = span("rating_sum", lag, rule.weeks), span("rated", lag, rule.weeks)
-        return (count >= rule.min_answers) & (total < count * pct * _HUNDREDTHS)
-
     this_week = pl.lit(week_number(as_of), dtype=pl.Int32)
-    start = first_bad_week([is_below(lag, rule.healthy_min_pct) for lag in range(LONG_HISTORY_WEEKS)], this_week)
-    total, count = span("rating_sum", 0, rule.weeks), span("rated", 0, rule.weeks)
-    is_critical = is_below(0, rule.at_risk_min_pct)
+    start = first_bad_week(pl.col("rating_run"), this_week)
+    total, count, is_critical = pl.col("rating_sum"), pl.col("rating_count"), pl.col("rating_is_critical")
     limit = pl.when(is_critical).then(rule.at_risk_min_pct).otherwise(rule.healthy_min_pct)
     return reading(
         "ticket_sentiment",
@@ -181,7 +207,7 @@ def _ticket_sentiment(policy: Policy, as_of: date) -> Reading:
         value=total / (count * _HUNDREDTHS),
         unknown=[(count < rule.min_answers, f"fewer than {rule.min_answers} ratings in {rule.weeks} weeks")],
         critical=is_critical,
-        at_risk=is_below(0, rule.healthy_min_pct),
+        at_risk=pl.col("rating_run") > 0,
         healthy="ratings of support are good",
         bad=said("mean rating of support below {} %, low {}", limit, since(start)),
         episode=start,

@@ -1,6 +1,7 @@
 """The nightly run against both CRMs over HTTP: what it writes, and above all what it leaves alone."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -162,7 +163,9 @@ def test_a_task_closes_when_its_condition_clears(house: House) -> None:
     assert written(again) == QUIET
 
 
-def test_bad_usage_rows_and_unknown_accounts_are_listed_and_the_rest_counts(house: House) -> None:
+def test_bad_usage_rows_unknown_accounts_and_a_thin_week_are_listed_and_the_rest_counts(house: House) -> None:
+    (path,) = (house.folder / "usage").glob("*.parquet")
+    pl.read_parquet(path).filter(pl.col("usage_date") != date(2026, 11, 8)).write_parquet(path)  # the Sunday of W45
     (house.folder / "usage" / "extra.csv").write_text(
         "account_ref,usage_date,feature,event_count,user_count\n"
         "salesforce:001000000000000AAA,2026-11-02,login,4,1\n"
@@ -172,6 +175,9 @@ def test_bad_usage_rows_and_unknown_accounts_are_listed_and_the_rest_counts(hous
     )
     told = house.run()
     assert told["status"] == "degraded"
+    (trouble,) = told["troubles"]
+    assert (trouble["part"], "in 2026-W45:" in trouble["message"]) == ("usage feed", True)
+    assert "2026-W45" in next(Path(page) for page in told["reports"] if page.endswith(".html")).read_text()
     with house.store() as store:
         errors = store.row_errors(told["run_id"])
     assert {"nobody.example", "salesforce:001000000000000AAA"} <= set(errors["record"])

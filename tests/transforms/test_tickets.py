@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from tests.transforms.portfolio_facts import TODAY, Portfolio
+from tests.transforms.portfolio_facts import POLICY, TODAY, Portfolio
 
 FEED = "of | opened_at\nb | 2026-01-01"
 
@@ -28,6 +28,15 @@ def test_ticket_load_rises_when_volume_doubles() -> None:
         rows += [f"c{number} | 2026-11-17"] * recent + [f"c{number} | 2026-09-01"] * before
     found = Portfolio("c0 c1 c2 c3", tickets="\n".join(rows)).signal("ticket_load")
     assert found == [(f"c{number}", *verdict) for number, verdict in enumerate(cases.values())]
+
+
+def test_a_baseline_longer_than_the_trace_is_compared_too() -> None:
+    rule = POLICY.signals.ticket_load.model_copy(update={"weeks": 8, "baseline_weeks": 26})
+    policy = POLICY.model_copy(update={"signals": POLICY.signals.model_copy(update={"ticket_load": rule})})
+    old = TODAY - timedelta(weeks=33)  # the oldest week of the baseline; 4 in 8 weeks is twice 6 in 26, and more
+    for count, status in ((6, "at_risk"), (7, "healthy")):
+        rows = "\n".join(["of | opened_at", *["a | 2026-11-17"] * 4, *[f"a | {old}"] * count])
+        assert Portfolio("a", tickets=rows).signal("ticket_load", "status", policy=policy) == [("a", status)]
 
 
 def test_an_open_escalation_is_critical_and_named_after_the_oldest_ticket() -> None:

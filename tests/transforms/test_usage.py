@@ -42,6 +42,19 @@ def test_login_frequency_needs_two_a_week_in_one_of_three_weeks() -> None:
     assert portfolio.signal("login_frequency") == expected
 
 
+def test_a_run_of_thin_weeks_keeps_its_name_however_long_it_lasts() -> None:
+    portfolio, expected = by_case(
+        [
+            ([5, *[1] * 38], ("at_risk", "2026-W09")),
+            ([5, *[1] * 39], ("at_risk", "2026-W08")),
+            ([5, *[1] * 60], ("at_risk", "2025-W39")),
+        ]
+    )
+    weekly = [f"salesforce:somebody_else | {TODAY - timedelta(weeks=back)} | reports | 1" for back in range(70)]
+    portfolio.usage = pl.concat([portfolio.usage, usage(*weekly)]).unique()
+    assert portfolio.signal("login_frequency") == expected
+
+
 def test_login_recency_climbs_the_ladder_of_days() -> None:
     ladder = {
         "2026-11-21": ("healthy", "healthy"),

@@ -70,6 +70,17 @@ class _Admin:
         merge_accounts(self.state, body["winner"], body["loser"])
         return {"merged": True}
 
+    async def trust(self, request: Request) -> Any:
+        """``{"certificate": PEM}``: register the certificate, or public key, of an app that signs its assertions."""
+        self.credentials.trust(str((await _body(request))["certificate"]))
+        return {"trusted": len(self.credentials.public_keys)}
+
+    async def give_refresh_token(self, request: Request) -> Any:
+        """A refresh token, as if a user had signed in; ``{"rotates": true}`` makes each work once from now on."""
+        given = await _body(request)
+        self.credentials.rotates_refresh_tokens = bool(given.get("rotates", self.credentials.rotates_refresh_tokens))
+        return {"refresh_token": self.credentials.issue_refresh_token()}
+
     async def expire_tokens(self, request: Request) -> Any:
         """Every token that Salesforce's sign-in has handed out stops working."""
         self.credentials.issued.clear()
@@ -102,6 +113,8 @@ def create_app(state: State, faults: Faults, credentials: Credentials) -> Starle
         ("POST", "/faults", admin.add_fault),
         ("DELETE", "/faults", admin.clear_faults),
         ("POST", "/salesforce/merge", admin.merge),
+        ("POST", "/salesforce/certificates", admin.trust),
+        ("POST", "/salesforce/refresh-tokens", admin.give_refresh_token),
         ("POST", "/salesforce/expire-tokens", admin.expire_tokens),
         ("GET", "/counts", admin.counts),
     )

@@ -1,57 +1,59 @@
 """Salesforce over HTTP: sign-in, describe, queries, records and collections of the org in the state.
 
+Versions 31 to 68 are served; what a version lacks in the real org is left out where clients could tell (an upsert
+that updates answers 204 below v46).
+
 No public recording confirms these: that an unknown field refuses a whole collection and not one record; that a second
 upsert of one key in a call is refused by itself; that a key is free again once its record is in the recycle bin; that
-deleting an account takes its cases along; the words of ``INVALID_EMAIL_ADDRESS`` and of a missing ``attributes.type``.
+deleting an account takes its cases along; the words of ``INVALID_EMAIL_ADDRESS`` and of a missing
+``attributes.type``; the body of a retired version's 410.
 
-Bulk API 2.0 is in ``salesforce_bulk``. Not here: Bulk API 1.0, composite batches, graphs and trees, metadata and
-tooling, search, history objects, currencies, person accounts.
-Text compares without regard to case for ASCII letters only.
+Bulk API 2.0 is in ``salesforce_bulk``. Not here: Bulk API 1.0, metadata and tooling, layouts, search, currencies,
+person accounts, XML as the format of REST bodies. Text compares without regard to case for ASCII letters only.
 """
 
-import gzip
-import hmac
 import re
-import secrets
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs
 
 import orjson
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from integrations.sandbox import salesforce_batches as batches
 from integrations.sandbox import salesforce_bulk
 from integrations.sandbox import salesforce_collections as collections
-from integrations.sandbox.salesforce_auth import ORG_ID, Credentials, basic_pair
-from integrations.sandbox.salesforce_calls import Call, Reply, answer_of
+from integrations.sandbox import salesforce_conditions as conditions
+from integrations.sandbox import salesforce_graphs as graphs
+from integrations.sandbox import salesforce_replication as replication
+from integrations.sandbox.salesforce_auth import ORG_ID, Credentials
+from integrations.sandbox.salesforce_bin import prepare_bin
+from integrations.sandbox.salesforce_calls import Call, Reply
+from integrations.sandbox.salesforce_columns import columns
 from integrations.sandbox.salesforce_composite import Composite, Resource
-from integrations.sandbox.salesforce_errors import SalesforceError, not_found, session_refused
+from integrations.sandbox.salesforce_describe import described, summary
+from integrations.sandbox.salesforce_errors import SalesforceError, not_found
+from integrations.sandbox.salesforce_gate import Gate, SingleSlash
+from integrations.sandbox.salesforce_ids import normal_id
+from integrations.sandbox.salesforce_limits import limits
+from integrations.sandbox.salesforce_merges import merge_accounts
 from integrations.sandbox.salesforce_objects import OBJECTS
 from integrations.sandbox.salesforce_query import SMALLEST_PAGE, Page, Queries
-from integrations.sandbox.salesforce_schema import API_VERSIONS
-from integrations.sandbox.salesforce_store import (
-    CRM,
-    INTEGRATION_USER_ID,
-    load,
-    merge_accounts,
-    prepare,
-)
+from integrations.sandbox.salesforce_schema import API_VERSIONS, SObject
+from integrations.sandbox.salesforce_soap import Soap
+from integrations.sandbox.salesforce_store import CRM, INTEGRATION_USER_ID, entity_named, load, prepare
+from integrations.sandbox.salesforce_trees import created_tree
 from integrations.sandbox.salesforce_writes import MultipleMatchesError, Writer, path_id
 from integrations.sandbox.soql_plan import LARGEST_PAGE
 from integrations.sandbox.state import RequestKind, State
 
 __all__ = ["Credentials", "create_app", "load", "merge_accounts"]
 
-DAILY_REQUESTS = 100_000
-_SMALLEST_GZIP = 1_000
-_LONGEST_ADDRESS = 16_384
-_TOO_LONG = "<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>"
+_TELLS_OF_UPDATES = 46
 _BATCH_SIZE = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
+_SEASONS = ("Winter", "Spring", "Summer")
 
 
 class Org:
@@ -62,39 +64,49 @@ class Org:
         self.queries = Queries(state)
         self.writer = Writer(state)
         self.used_requests = sum(state.request_counts().get(CRM, {}).values())
-        self._described: dict[tuple[str, str], orjson.Fragment] = {}
-        inside = [each for each in _TABLE if each[1].startswith(("/sobjects", "/query", "/composite/"))]
-        resources = [Resource(method, _DATA + path, kind, partial(act, self)) for method, path, kind, act in inside]
-        self._composite = Composite(state, resources)
+        self._described: dict[tuple[str, str, str], orjson.Fragment] = {}
+        self._composite = Composite(state, self._resources("/sobjects", "/query", "/composite/sobjects"))
+        self._batched = self._resources("/sobjects", "/query", "/limits")
+
+    def _resources(self, *prefixes: str) -> list[Resource]:
+        """The resources that requests inside another may name."""
+        inside = [each for each in _TABLE if each[1].startswith(prefixes)]
+        return [Resource(method, _DATA + path, kind, partial(act, self)) for method, path, kind, act in inside]
 
     # -- about the org ------------------------------------------------------------------------------------------------
 
     def versions(self, call: Call) -> Reply:
         return Reply(
-            [{"label": f"Release {each}", "url": f"/services/data/v{each}", "version": each} for each in API_VERSIONS]
+            [{"label": _release(each), "url": f"/services/data/v{each}", "version": each} for each in API_VERSIONS]
         )
 
     def resources(self, call: Call) -> Reply:
         base = f"/services/data/v{call.version}"
-        names = ("sobjects", "query", "queryAll", "limits", "composite")
-        return Reply({name: f"{base}/{name}" for name in names})
+        names = ("sobjects", "query", "queryAll", "limits", "composite", "jobs")
+        user = f"{_host(call)}/id/{ORG_ID}/{INTEGRATION_USER_ID}"
+        return Reply({**{name: f"{base}/{name}" for name in names}, "identity": user})
 
     def limits(self, call: Call) -> Reply:
-        left = DAILY_REQUESTS - self.used_requests
-        return Reply({"DailyApiRequests": {"Max": DAILY_REQUESTS, "Remaining": left}})
+        return Reply(limits(self.used_requests))
 
     def describe_global(self, call: Call) -> Reply:
-        found = [each.summary(call.version) for each in OBJECTS.values()]
+        found = [summary(each, call.version) for each in sorted(OBJECTS.values(), key=lambda each: each.name)]
         return Reply({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": found})
 
     def basic(self, call: Call) -> Reply:
-        return Reply({"objectDescribe": call.entity.summary(call.version), "recentItems": []})
+        return Reply({"objectDescribe": summary(call.entity, call.version), "recentItems": []})
 
     def describe(self, call: Call) -> Reply:
-        key = (call.entity.name, call.version)
+        key = (call.entity.name, call.version, _host(call))
         if key not in self._described:
-            self._described[key] = orjson.Fragment(orjson.dumps(call.entity.describe(call.version)))
+            self._described[key] = orjson.Fragment(orjson.dumps(described(call.entity, call.version, key[2])))
         return Reply(self._described[key])
+
+    def updated(self, call: Call) -> Reply:
+        return replication.updated(self.state, call)
+
+    def deleted(self, call: Call) -> Reply:
+        return replication.deleted(self.state, call)
 
     # -- queries ------------------------------------------------------------------------------------------------------
 
@@ -112,6 +124,9 @@ class Org:
         if not soql:
             raise SalesforceError("MALFORMED_QUERY", "unexpected token: <EOF>")
         size = _batch_size(call)
+        if call.query.get("columns", "false").lower() == "true":
+            self.queries.first(soql, version=call.version, sees_all=sees_all, batch_size=SMALLEST_PAGE)
+            return Reply(columns(soql))
         return _page(self.queries.first(soql, version=call.version, sees_all=sees_all, batch_size=size))
 
     # -- one record ---------------------------------------------------------------------------------------------------
@@ -121,36 +136,74 @@ class Org:
         return Reply({"id": record_id, "success": True, "errors": []}, 201, 1)
 
     def read(self, call: Call) -> Reply:
-        record_id = path_id(call.entity, call.path["id"])
-        self.writer.current(call.entity, record_id)
-        names = [each.name for each in call.entity.fields]
-        if "fields" in call.query:
-            names = ["Id", *(each for each in call.query["fields"].split(",") if each.lower() != "id")]
-        return Reply(self.queries.records(call.entity, names, [record_id], call.version)[0], records=1)
+        return self._read(call, path_id(call.entity, call.path["id"]))
 
     def read_by_key(self, call: Call) -> Reply:
-        by = collections.external_id_field(call.entity, call.path["key"])
-        ids = self.writer.named_by(call.entity, by, call.path["value"])
+        """The record that an external id names, or what a relationship of a record leads to."""
+        record_id = normal_id(call.path["key"])
+        if record_id and record_id.startswith(call.entity.key_prefix):
+            return self._related(call, record_id)
+        ids = self._named(call)
         if not ids:
             raise not_found()
-        if len(ids) > 1:
-            raise MultipleMatchesError(ids)
-        names = [each.name for each in call.entity.fields]
-        return Reply(self.queries.records(call.entity, names, ids, call.version)[0], records=1)
+        return self._read(call, ids[0])
 
     def update(self, call: Call) -> Reply:
-        self.writer.update(call.entity, path_id(call.entity, call.path["id"]), call.json())
-        return Reply(None, 204, 1)
+        record_id = path_id(call.entity, call.path["id"])
+        conditions.check_write(call.entity, self.writer.current(call.entity, record_id), call)
+        self.writer.update(call.entity, record_id, call.json())
+        headers = conditions.headers_of(call.entity, self.writer.current(call.entity, record_id), call)
+        return Reply(None, 204, 1, headers=headers)
+
+    def _read(self, call: Call, record_id: str) -> Reply:
+        row = self.writer.current(call.entity, record_id)
+        if unread := conditions.unread(call.entity, row, call):
+            return unread
+        found = self.queries.records(call.entity, _asked_names(call, call.entity), [record_id], call.version)[0]
+        return Reply(found, records=1, headers=conditions.headers_of(call.entity, row, call))
+
+    def _named(self, call: Call) -> list[str]:
+        by = collections.external_id_field(call.entity, call.path["key"])
+        ids = self.writer.named_by(call.entity, by, call.path["value"])
+        if len(ids) > 1:
+            raise MultipleMatchesError(ids)
+        return ids
+
+    def _related(self, call: Call, record_id: str) -> Reply:
+        row, name = self.writer.current(call.entity, record_id), call.path["value"].strip("/").lower()
+        link = call.entity.by_relationship.get(name)
+        if link is not None and row[link.name]:
+            target = next(each for each in OBJECTS.values() if row[link.name].startswith(each.key_prefix))
+            return Reply(
+                self.queries.records(target, _asked_names(call, target), [row[link.name]], call.version)[0], records=1
+            )
+        for relationship, child, by, _ in call.entity.children:
+            if relationship.lower() == name:
+                fields = ", ".join(_asked_names(call, entity_named(child)))
+                soql = f"SELECT {fields} FROM {child} WHERE {by} = '{record_id}'"  # noqa: S608 - names from the schema
+                return _page(self.queries.first(soql, version=call.version, sees_all=False, batch_size=LARGEST_PAGE))
+        raise not_found()
 
     def delete(self, call: Call) -> Reply:
         self.writer.delete(call.entity, path_id(call.entity, call.path["id"]))
         return Reply(None, 204, 1)
 
+    def delete_by_key(self, call: Call) -> Reply:
+        ids = self._named(call)
+        if not ids:
+            raise not_found()
+        self.writer.delete(call.entity, ids[0])
+        return Reply(None, 204, 1)
+
     def upsert(self, call: Call) -> Reply:
         by = collections.external_id_field(call.entity, call.path["key"])
+        if call.query.get("updateOnly", "false").lower() == "true" and not self._named(call):
+            raise not_found()
         record_id, is_new = self.writer.upsert(call.entity, by, call.path["value"], call.json())
-        body = {"id": record_id, "success": True, "errors": [], "created": is_new}
-        return Reply(body, 201 if is_new else 200, 1)
+        body = {"id": record_id, "success": True, "errors": []}
+        if float(call.version) < _TELLS_OF_UPDATES:
+            return Reply(body, 201, 1) if is_new else Reply(None, 204, 1)
+        return Reply({**body, "created": is_new}, 201 if is_new else 200, 1)
 
     # -- collections --------------------------------------------------------------------------------------------------
 
@@ -186,11 +239,25 @@ class Org:
         """Several of the other requests in one, except those about the org itself."""
         return self._composite.answered(call)
 
+    def composites(self, call: Call) -> Reply:
+        base = f"/services/data/v{call.version}/composite"
+        return Reply({name: f"{base}/{name}" for name in ("tree", "batch", "sobjects", "graph")})
+
+    def graph(self, call: Call) -> Reply:
+        return graphs.answered(self._composite, call)
+
+    def batch(self, call: Call) -> Reply:
+        return batches.answered(self.state, self._batched, call)
+
+    def tree(self, call: Call) -> Reply:
+        return created_tree(self.writer, call)
+
 
 _Act = Callable[[Org, Call], Reply]
 _READ: RequestKind = "read"
 _WRITE: RequestKind = "write"
 _DATA = "/services/data/v{version}"
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _TABLE: tuple[tuple[str, str, RequestKind, _Act], ...] = (
     ("GET", "", _READ, Org.resources),
     ("GET", "/limits", _READ, Org.limits),
@@ -202,12 +269,20 @@ _TABLE: tuple[tuple[str, str, RequestKind, _Act], ...] = (
     ("GET", "/sobjects/{type}", _READ, Org.basic),
     ("POST", "/sobjects/{type}", _WRITE, Org.create),
     ("GET", "/sobjects/{type}/describe", _READ, Org.describe),
+    ("GET", "/sobjects/{type}/updated", _READ, Org.updated),
+    ("GET", "/sobjects/{type}/deleted", _READ, Org.deleted),
+    ("POST", "/sobjects/{type}/Id", _WRITE, Org.create),
     ("GET", "/sobjects/{type}/{id}", _READ, Org.read),
     ("PATCH", "/sobjects/{type}/{id}", _WRITE, Org.update),
     ("DELETE", "/sobjects/{type}/{id}", _WRITE, Org.delete),
     ("GET", "/sobjects/{type}/{key}/{value:path}", _READ, Org.read_by_key),
     ("PATCH", "/sobjects/{type}/{key}/{value:path}", _WRITE, Org.upsert),
+    ("DELETE", "/sobjects/{type}/{key}/{value:path}", _WRITE, Org.delete_by_key),
+    ("GET", "/composite", _READ, Org.composites),
     ("POST", "/composite", _WRITE, Org.composite),
+    ("POST", "/composite/graph", _WRITE, Org.graph),
+    ("POST", "/composite/batch", _WRITE, Org.batch),
+    ("POST", "/composite/tree/{type}", _WRITE, Org.tree),
     ("POST", "/composite/sobjects", _WRITE, Org.create_all),
     ("PATCH", "/composite/sobjects", _WRITE, Org.update_all),
     ("DELETE", "/composite/sobjects", _WRITE, Org.delete_all),
@@ -220,108 +295,81 @@ _TABLE: tuple[tuple[str, str, RequestKind, _Act], ...] = (
 def create_app(state: State, credentials: Credentials) -> Starlette:
     """Salesforce's HTTP API over the org in ``state``, whose tables are made when there are none."""
     prepare(state)
-    gate = _Gate(Org(state), credentials)
-    routes = [Route("/services/oauth2/token", gate.sign_in, methods=["POST"])]
-    routes += [
-        Route("/services/data", gate.open_to_all(Org.versions)),
-        Route("/services/data/", gate.open_to_all(Org.versions)),
-    ]
+    prepare_bin(state)
+    org = Org(state)
+    gate = Gate(org, credentials)
+    routes = [*_open_routes(org, gate)]
     for method, path, kind, act in _TABLE:
-        endpoint = gate.endpoint(kind, act)
-        ways = [_DATA + path] if "{value" in path else [_DATA + path, _DATA + path + "/"]
-        routes += [Route(way, endpoint, methods=[method]) for way in ways]
+        endpoint = gate.endpoint(kind, partial(act, org))
+        routes += [Route(way, endpoint, methods=[method]) for way in _ways(path)]
+    for path in dict.fromkeys(path for _, path, _, _ in _TABLE):
+        routes += _refusals(path, gate)
     routes += salesforce_bulk.routes(state, credentials, gate.counted)
-    every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-    routes.append(Route("/{path:path}", gate.endpoint(_READ, _unknown), methods=every_method))
-    app = Starlette(routes=routes)
+    routes.append(Route("/{path:path}", gate.endpoint(_READ, _unknown), methods=list(_METHODS)))
+    app = Starlette(routes=routes, middleware=[Middleware(SingleSlash)])
     app.router.redirect_slashes = False
     return app
 
 
-class _Gate:
-    """Around every resource: the token, the version, error bodies, compression, the usage header, the request log."""
-
-    def __init__(self, org: Org, credentials: Credentials) -> None:
-        self.org, self.credentials = org, credentials
-
-    def endpoint(self, kind: RequestKind, act: _Act) -> Callable[[Request], Any]:
-        """The Starlette endpoint of a resource that wants a token."""
-
-        async def answer(request: Request) -> Response:
-            body = await request.body()
-            if request.headers.get("content-encoding", "").lower() == "gzip":
-                body = gzip.decompress(body)
-            is_too_long = len(request.url.path) + len(request.url.query) > _LONGEST_ADDRESS
-            reply = Reply(status=414) if is_too_long else self._answered(request, body, act)
-            usage = self.counted()
-            self.org.state.log_request(
-                CRM, request.method, request.url.path, reply.status, kind=reply.kind or kind, records=reply.records
-            )
-            return _response(request, reply, usage)
-
-        return answer
-
-    def counted(self) -> dict[str, str]:
-        """Count one more request; the header that says how many of the day's are used."""
-        self.org.used_requests += 1
-        return {"Sforce-Limit-Info": f"api-usage={self.org.used_requests}/{DAILY_REQUESTS}"}
-
-    def open_to_all(self, act: _Act) -> Callable[[Request], Any]:
-        """The Starlette endpoint of a resource that wants no token."""
-
-        async def answer(request: Request) -> Response:
-            reply = act(self.org, Call({}, {}, request.headers, b""))
-            self.org.state.log_request(CRM, request.method, request.url.path, reply.status, kind=_READ)
-            return _response(request, reply, {})
-
-        return answer
-
-    async def sign_in(self, request: Request) -> Response:
-        """OAuth's client credentials: key and secret in the form or as basic authorization."""
-        form = {
-            name: values[-1] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()
-        }
-        reply = self._signed_in(form, request.headers.get("authorization", ""), _own_url(request))
-        self.org.state.log_request(CRM, request.method, request.url.path, reply.status, kind=_READ)
-        return _response(request, reply, {"Cache-Control": "no-store"})
-
-    def _signed_in(self, form: Mapping[str, str], authorization: str, own_url: str) -> Reply:
-        key, secret = basic_pair(authorization) or (form.get("client_id", ""), form.get("client_secret", ""))
-        if form.get("grant_type") != "client_credentials":
-            return Reply({"error": "unsupported_grant_type", "error_description": "grant type not supported"}, 400)
-        if not hmac.compare_digest(key.encode(), self.credentials.consumer_key.encode()):
-            return Reply({"error": "invalid_client_id", "error_description": "client identifier invalid"}, 400)
-        if not hmac.compare_digest(secret.encode(), self.credentials.consumer_secret.encode()):
-            return Reply({"error": "invalid_client", "error_description": "invalid client credentials"}, 400)
-        return Reply(
-            {
-                "access_token": self.credentials.issue(),
-                "signature": secrets.token_urlsafe(32),
-                "scope": "api",
-                "instance_url": own_url,
-                "id": f"{own_url}/id/{ORG_ID}/{INTEGRATION_USER_ID}",
-                "token_type": "Bearer",
-                "issued_at": str(time.time_ns() // 1_000_000),
-            }
-        )
-
-    def _answered(self, request: Request, body: bytes, act: _Act) -> Reply:
-        def answered() -> Reply:
-            if not self.credentials.admits(request.headers.get("authorization", "")):
-                raise session_refused()
-            if request.path_params.get("version", API_VERSIONS[-1]) not in API_VERSIONS:
-                raise not_found()
-            call = Call(request.path_params, request.query_params, request.headers, body)
-            if request.method == "GET":
-                return act(self.org, call)
-            with self.org.state.transaction():
-                return act(self.org, call)
-
-        return answer_of(answered, request.url.path)
+def _open_routes(org: Org, gate: Gate) -> list[Route]:
+    """The routes that take no token in a header, or see to it by themselves."""
+    oauth, soap = gate.oauth, gate.soap(Soap(org.writer, gate.credentials))
+    ways = {"token": oauth.token, "authorize": oauth.authorize, "revoke": oauth.revoke, "userinfo": oauth.user_info,
+            "introspect": oauth.introspect}  # fmt: skip
+    versions = gate.open_to_all(org.versions)
+    return [
+        *(
+            Route(f"/services/oauth2/{name}", gate.oauth_endpoint(act), methods=["GET", "POST"])
+            for name, act in ways.items()
+        ),
+        Route("/id/{path:path}", gate.identity, methods=["GET", "POST"]),
+        *(
+            Route(way, soap, methods=["POST"])
+            for way in ("/services/Soap/u/{version}", "/services/Soap/u/{version}/{org}")
+        ),
+        Route("/services/data", versions),
+        Route("/services/data/", versions),
+    ]
 
 
-def _unknown(org: Org, call: Call) -> Reply:
+def _ways(path: str) -> list[str]:
+    return [_DATA + path] if "{value" in path else [_DATA + path, _DATA + path + "/"]
+
+
+def _refusals(path: str, gate: Gate) -> list[Route]:
+    """The routes that refuse the other methods of a path."""
+    allowed = [method for method, each, _, _ in _TABLE if each == path]
+    return [
+        Route(way, gate.endpoint(_READ, partial(_not_allowed, method, allowed)), methods=[method])
+        for method in _METHODS
+        if method not in allowed
+        for way in _ways(path)
+    ]
+
+
+def _not_allowed(method: str, allowed: list[str], call: Call) -> Reply:
+    message = f"HTTP Method '{method}' not allowed. Allowed are {','.join(sorted(allowed))}"
+    raise SalesforceError("METHOD_NOT_ALLOWED", message, status=405)
+
+
+def _unknown(call: Call) -> Reply:
     raise not_found()
+
+
+def _release(version: str) -> str:
+    """What a version is called: v68.0 is Winter '27."""
+    year, season = divmod(int(float(version)) + 13, 3)
+    return f"{_SEASONS[season]} '{year}"
+
+
+def _host(call: Call) -> str:
+    return f"http://{call.headers.get('host', '127.0.0.1')}"
+
+
+def _asked_names(call: Call, entity: SObject) -> list[str]:
+    if "fields" not in call.query:
+        return [each.name for each in entity.fields]
+    return ["Id", *(each for each in call.query["fields"].split(",") if each.lower() != "id")]
 
 
 def _page(page: Page) -> Reply:
@@ -336,19 +384,3 @@ def _batch_size(call: Call) -> int:
     """What the caller asks for, within Salesforce's bounds."""
     asked = _BATCH_SIZE.search(call.headers.get("sforce-query-options", ""))
     return min(LARGEST_PAGE, max(SMALLEST_PAGE, int(asked[1]))) if asked else LARGEST_PAGE
-
-
-def _own_url(request: Request) -> str:
-    return f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
-
-
-def _response(request: Request, reply: Reply, headers: dict[str, str]) -> Response:
-    if reply.status == 204:
-        return Response(status_code=204, headers=headers)
-    if reply.status == 414:
-        return Response(_TOO_LONG, 414, headers, "text/html")
-    body = orjson.dumps(reply.body)
-    if len(body) > _SMALLEST_GZIP and "gzip" in request.headers.get("accept-encoding", ""):
-        body = gzip.compress(body, 1)
-        headers["Content-Encoding"] = "gzip"
-    return Response(body, reply.status, headers, "application/json;charset=UTF-8")

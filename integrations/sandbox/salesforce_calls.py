@@ -1,7 +1,7 @@
 """One request to the org and its answer, decoded."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -51,12 +51,18 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer; ``records`` counts the records read or written, ``kind`` corrects what the resource usually does."""
+    """One answer; ``records`` counts the records read or written, ``kind`` corrects what the resource usually does.
+
+    ``body`` is sent as JSON, unless ``content`` is to be sent as it is.
+    """
 
     body: Any = None
     status: int = 200
     records: int = 0
     kind: RequestKind | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    media_type: str = "application/json;charset=UTF-8"
 
 
 def answer_of(act: Callable[[], Reply], path: str) -> Reply:

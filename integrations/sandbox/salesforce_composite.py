@@ -7,7 +7,7 @@ collection that ``allOrNone`` undid for one of its own rows (400 here). Requests
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -42,7 +42,7 @@ class Resource:
 
     def parts(self, method: str, path: str) -> Mapping[str, str] | None:
         """The parts of a path that it serves, by name; None if it does not."""
-        found = self._pattern.match(path) if method == self.method else None
+        found = self._pattern.match(path.removesuffix("/")) if method == self.method else None
         return found.groupdict() if found else None
 
 
@@ -75,14 +75,19 @@ class Composite:
         try:
             with self.state.transaction():
                 for inner in asked:
-                    replies[inner.reference] = self._inner_reply(inner, replies, is_all_or_none)
-                if is_all_or_none and any(_has_failed(each) for each in replies.values()):
+                    replies[inner.reference] = self.reply_to(inner, replies, is_all_or_none)
+                if is_all_or_none and any(has_failed(each) for each in replies.values()):
                     raise _RolledBackError
         except _RolledBackError:
-            replies = {name: _undone(each) for name, each in replies.items()}
-        return _together(replies, call.version)
+            replies = {name: undone(each) for name, each in replies.items()}
+        return Reply(
+            {"compositeResponse": answers_of(replies, call.version)},
+            records=sum(each.records for each in replies.values()),
+            kind=kind_of(replies.values()),
+        )
 
-    def _inner_reply(self, inner: Inner, replies: Mapping[str, Reply], is_all_or_none: bool) -> Reply:
+    def reply_to(self, inner: Inner, replies: Mapping[str, Reply], is_all_or_none: bool) -> Reply:
+        """The answer to one request inside, which may refer to the ``replies`` before it."""
         done: list[RequestKind] = []
 
         def act() -> Reply:
@@ -118,7 +123,7 @@ def inner_requests(body: Mapping[str, Any]) -> list[Inner]:
     given = body.get("compositeRequest")
     if not isinstance(given, list) or not given or not all(isinstance(each, dict) for each in given):
         raise MalformedBodyError("JSON_PARSER_ERROR", "The body must hold a list of requests in compositeRequest")
-    found = [_inner(each) for each in given]
+    found = [inner_request(each) for each in given]
     heavy = sum(_HEAVY.match(each.url) is not None for each in found)
     if len(found) > LARGEST or heavy > LARGEST_HEAVY:
         message = (
@@ -130,7 +135,12 @@ def inner_requests(body: Mapping[str, Any]) -> list[Inner]:
     return found
 
 
-def _inner(given: Mapping[str, Any]) -> Inner:
+def inner_request(given: Mapping[str, Any]) -> Inner:
+    """One request inside.
+
+    Raises:
+        SalesforceError: It is malformed.
+    """
     reference, method, url = (str(given.get(name) or "") for name in ("referenceId", "method", "url"))
     headers = given.get("httpHeaders") or {}
     if not _NAME.fullmatch(reference):
@@ -147,19 +157,22 @@ class _RolledBackError(Exception):
     """Makes the transaction of the whole call roll back."""
 
 
-def _has_failed(reply: Reply) -> bool:
+def has_failed(reply: Reply) -> bool:
+    """Whether a request inside, or a row of a collection inside, was refused."""
     rows = reply.body if isinstance(reply.body, list) else ()
     return reply.status >= 300 or any(isinstance(each, dict) and each.get("success") is False for each in rows)
 
 
-def _undone(reply: Reply) -> Reply:
+def undone(reply: Reply) -> Reply:
+    """What is said of a request inside once the whole was rolled back: its own refusal, or that another failed."""
     error = SalesforceError("PROCESSING_HALTED", _HALTED)
-    body = reply.body if _has_failed(reply) else error.as_request_error()
+    body = reply.body if has_failed(reply) else error.as_request_error()
     return Reply(body, max(reply.status, 400), kind=reply.kind)
 
 
-def _together(replies: Mapping[str, Reply], version: str) -> Reply:
-    answers = [
+def answers_of(replies: Mapping[str, Reply], version: str) -> list[dict[str, Any]]:
+    """The answers by reference, each with its own headers and status."""
+    return [
         {
             "body": each.body,
             "httpHeaders": _headers(each, version),
@@ -168,14 +181,16 @@ def _together(replies: Mapping[str, Reply], version: str) -> Reply:
         }
         for reference, each in replies.items()
     ]
-    kind: RequestKind = "write" if any(each.kind == "write" for each in replies.values()) else "read"
-    records = sum(each.records for each in replies.values())
-    return Reply({"compositeResponse": answers}, records=records, kind=kind)
+
+
+def kind_of(replies: Iterable[Reply]) -> RequestKind:
+    """A call is a write if a part of it is."""
+    return "write" if any(each.kind == "write" for each in replies) else "read"
 
 
 def _headers(reply: Reply, version: str) -> dict[str, str]:
     if reply.status != 201 or not isinstance(reply.body, dict):
-        return {}
+        return dict(reply.headers)
     entity = BY_PREFIX[reply.body["id"][:3]]
     return {"Location": f"/services/data/v{version}/sobjects/{entity.name}/{reply.body['id']}"}
 

@@ -1,7 +1,8 @@
 """What Salesforce works out by itself: names, closed flags, closing times, the account of an activity."""
 
+from calendar import monthrange
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from integrations.sandbox.salesforce_objects import (
@@ -17,7 +18,11 @@ from integrations.sandbox.state import State
 
 Values = Mapping[str, Any]
 
-_ACCOUNT_BY = {"006": "AccountId", "500": "AccountId", "a00": "Account__c", "003": "AccountId"}
+_ACCOUNT_BY = {
+    "006": "AccountId", "500": "AccountId", "a00": "Account__c", "003": "AccountId", "800": "AccountId",
+    "02i": "AccountId",
+}  # fmt: skip
+_CONTRACT_CODES = {"Draft": "Draft", "In Approval Process": "InApproval", "Activated": "Activated"}
 _EVENT_MINUTES = 60
 _ARCHIVED_AFTER = timedelta(days=365)
 
@@ -89,6 +94,19 @@ def _event(row: Values, now: datetime) -> dict[str, Any]:
     }
 
 
+def _contract(row: Values, now: datetime) -> dict[str, Any]:
+    """The end is the last day of the term; the status has a code that does not depend on what an admin calls it."""
+    code, start, months = _CONTRACT_CODES.get(str(row.get("Status"))), row.get("StartDate"), row.get("ContractTerm")
+    ends = _after_months(date.fromisoformat(start), int(months)) - timedelta(days=1) if start and months else None
+    activated_at = (row.get("ActivatedDate") or wire_instant(now)) if code == "Activated" else None
+    return {"StatusCode": code, "EndDate": ends.isoformat() if ends else None, "ActivatedDate": activated_at}
+
+
+def _after_months(day: date, months: int) -> date:
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
 _RULES: Mapping[str, Callable[[Values, datetime], dict[str, Any]]] = {
     "Contact": _person,
     "User": _person,
@@ -96,4 +114,5 @@ _RULES: Mapping[str, Callable[[Values, datetime], dict[str, Any]]] = {
     "Case": _case,
     "Task": _task,
     "Event": _event,
+    "Contract": _contract,
 }

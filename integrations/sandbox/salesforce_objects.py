@@ -1,5 +1,13 @@
 """The objects of the sandbox's Salesforce org: the standard ones as far as needed, and the org's own fields."""
 
+from integrations.sandbox.salesforce_histories import OPPORTUNITY_HISTORY, history_of
+from integrations.sandbox.salesforce_related import (
+    ACCOUNT_CONTACT_RELATION,
+    ASSET,
+    CONTRACT,
+    OPPORTUNITY_CONTACT_ROLE,
+    ORGANIZATION,
+)
 from integrations.sandbox.salesforce_schema import (
     Field,
     SObject,
@@ -13,7 +21,7 @@ from integrations.sandbox.salesforce_schema import (
 )
 from models.enums import Band, PlanItemKind, Section
 
-_WHAT = ("Account", "Opportunity", "Case", "Success_Plan__c")
+_WHAT = ("Account", "Opportunity", "Case", "Contract", "Asset", "Success_Plan__c")
 _TIERS = ("Enterprise", "Mid-Market", "SMB")
 _OUTCOMES = ("Scheduled", "Completed", "No Show", "Cancelled")
 _ROLES = ("Executive Sponsor", "Champion", "IT / Procurement", "Technical Admin", "Day-to-day")
@@ -80,7 +88,12 @@ ACCOUNT = SObject(
         typed("Notice_Period_Days__c", "double"),
         text("HubSpot_Company_Id__c", 40),
     ),
-)
+    is_mergeable=True,
+    tracked=(
+        "Name", "OwnerId", "Type", "Industry", "Annual_Recurring_Revenue__c", "Renewal_Date__c", "Customer_Tier__c",
+        "Segment__c", "CSM__c", "Seats__c", "Contract_End__c",
+    ),
+)  # fmt: skip
 
 CONTACT = SObject(
     "Contact",
@@ -101,6 +114,8 @@ CONTACT = SObject(
         typed("Left_Company_On__c", "date"),
     ),
     indexed=("AccountId",),
+    is_mergeable=True,
+    tracked=("AccountId", "OwnerId", "Email", "Title", "Stakeholder_Role__c", "Left_Company__c"),
 )
 
 OPPORTUNITY = SObject(
@@ -121,6 +136,7 @@ OPPORTUNITY = SObject(
         derived("IsWon", "boolean"),
     ),
     indexed=("AccountId",),
+    tracked=("StageName", "Amount", "CloseDate", "Probability", "OwnerId", "Type"),
 )
 
 CASE = SObject(
@@ -144,6 +160,8 @@ CASE = SObject(
     ),
     indexed=("AccountId",),
     record_name="CaseNumber",
+    is_mergeable=True,
+    tracked=("Status", "Priority", "OwnerId", "IsEscalated"),
 )
 
 
@@ -210,6 +228,7 @@ SUCCESS_PLAN = SObject(
         typed("Renewal_Date__c", "date"),
     ),
     indexed=("Account__c",),
+    tracked=("Health_Score__c", "Health_Band__c", "Renewal_Date__c"),
 )
 
 SUCCESS_PLAN_SECTION = SObject(
@@ -257,7 +276,13 @@ SUCCESS_PLAN_ITEM = SObject(
     has_owner=False,
 )  # fmt: skip
 
+_WRITTEN = (
+    USER, ACCOUNT, CONTACT, OPPORTUNITY, CASE, TASK, EVENT, CONTRACT, ASSET, OPPORTUNITY_CONTACT_ROLE,
+    ACCOUNT_CONTACT_RELATION, SUCCESS_PLAN, SUCCESS_PLAN_SECTION, SUCCESS_PLAN_ITEM,
+)  # fmt: skip
+
 OBJECTS = linked(
-    (USER, ACCOUNT, CONTACT, OPPORTUNITY, CASE, TASK, EVENT, SUCCESS_PLAN, SUCCESS_PLAN_SECTION, SUCCESS_PLAN_ITEM)
+    (*_WRITTEN, ORGANIZATION, OPPORTUNITY_HISTORY, *(history_of(each) for each in _WRITTEN if each.tracked))
 )
-BY_PREFIX = {each.key_prefix: each for each in OBJECTS.values()}
+BY_PREFIX = {each.key_prefix: each for each in OBJECTS.values() if not each.is_history}
+"""The objects whose ids tell what they are: all but the histories, which share one prefix."""

@@ -1,12 +1,14 @@
-"""What a Salesforce object is: its fields, their types and limits, and how ``describe`` tells of them."""
+"""What a Salesforce object is: its fields, their types and limits. ``salesforce_describe`` tells of them."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 API_VERSION = "66.0"
-API_VERSIONS = tuple(f"{number}.0" for number in range(41, 69))
+API_VERSIONS = tuple(f"{number}.0" for number in range(31, 69))
+RETIRED_VERSIONS = frozenset(f"{number}.0" for number in range(7, 31))
 
 TEXT_TYPES = frozenset({"string", "textarea", "picklist", "multipicklist", "email", "phone", "url", "combobox"})
 NUMBER_TYPES = frozenset({"double", "currency", "percent", "int"})
@@ -21,18 +23,9 @@ _SQLITE_TYPES = {
     "percent": "REAL",
     "date": "TEXT",
     "datetime": "TEXT",
+    "anyType": "BLOB",
 }
-_SOAP_TYPES = {
-    "id": "tns:ID",
-    "reference": "tns:ID",
-    "boolean": "xsd:boolean",
-    "int": "xsd:int",
-    "date": "xsd:date",
-    "datetime": "xsd:dateTime",
-    "double": "xsd:double",
-    "currency": "xsd:double",
-    "percent": "xsd:double",
-}
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +45,7 @@ class Field:
     relationship: str | None = None
     child_relationship: str | None = None
     is_master: bool = False
+    cascades: bool = False
     values: tuple[str, ...] = ()
     restricted: bool = False
     default: Any = None
@@ -64,71 +58,29 @@ class Field:
 
     @property
     def label(self) -> str:
-        return self.name.removesuffix("__c").replace("_", " ")
+        if self.is_custom:
+            return self.name.removesuffix("__c").replace("_", " ")
+        words = _WORDS.sub(" ", self.name)
+        return words.removesuffix(" Id") + " ID" if words.endswith(" Id") else words
 
     @property
     def is_long_text(self) -> bool:
         return self.type == "textarea" and self.length > 255
 
     @property
+    def is_open(self) -> bool:
+        """Whether a query may filter by it."""
+        return not self.is_long_text and self.type != "anyType"
+
+    @property
+    def is_groupable(self) -> bool:
+        """Whether a query may group by it."""
+        return self.is_open and self.type not in {"double", "currency", "percent", "datetime", "multipicklist"}
+
+    @property
     def sqlite_type(self) -> str:
         """Text compares without regard to case, as in SOQL."""
         return _SQLITE_TYPES.get(self.type, "TEXT COLLATE NOCASE")
-
-    def describe(self) -> dict[str, Any]:
-        """The field as one entry of ``fields`` in a describe answer."""
-        return {
-            "aggregatable": not self.is_long_text,
-            "autoNumber": self.auto_number is not None,
-            "byteLength": self.length * 3,
-            "calculated": self.calculated,
-            "calculatedFormula": None,
-            "cascadeDelete": self.is_master,
-            "caseSensitive": False,
-            "createable": self.written,
-            "custom": self.is_custom,
-            "defaultValue": self.default if self.type == "boolean" else None,
-            "defaultedOnCreate": self.default is not None or self.type == "boolean" or not self.written,
-            "dependentPicklist": False,
-            "deprecatedAndHidden": False,
-            "digits": 8 if self.type == "int" else 0,
-            "externalId": self.external_id,
-            "filterable": not self.is_long_text,
-            "groupable": not self.is_long_text and self.type not in {"double", "currency", "percent", "datetime"},
-            "idLookup": self.external_id or self.type == "id" or self.name == "Email",
-            "inlineHelpText": None,
-            "label": self.label,
-            "length": self.length,
-            "name": self.name,
-            "nameField": self.name == "Name" or (self.name == "Subject" and not self.refers_to),
-            "namePointing": len(self.refers_to) > 1,
-            "nillable": not self.required and self.type not in {"id", "boolean"},
-            "permissionable": self.written and not self.required,
-            "picklistValues": [
-                {
-                    "active": True,
-                    "defaultValue": value == self.default,
-                    "label": value,
-                    "validFor": None,
-                    "value": value,
-                }
-                for value in self.values
-            ],
-            "polymorphicForeignKey": len(self.refers_to) > 1,
-            "precision": 18 if self.type in {"double", "currency", "percent"} else 0,
-            "referenceTo": list(self.refers_to),
-            "relationshipName": self.relationship,
-            "relationshipOrder": 0 if self.is_master else None,
-            "restrictedDelete": False,
-            "restrictedPicklist": self.restricted,
-            "scale": self.scale,
-            "soapType": _SOAP_TYPES.get(self.type, "xsd:string"),
-            "sortable": not self.is_long_text,
-            "type": self.type,
-            "unique": self.unique,
-            "updateable": self.written and self.updated,
-            "writeRequiresMasterRead": False,
-        }
 
 
 @dataclass(frozen=True)
@@ -142,6 +94,13 @@ class SObject:
     indexed: tuple[str, ...] = ()
     has_owner: bool = True
     can_be_deleted: bool = True
+    can_be_written: bool = True
+    """Whether the API may create and update it; what is not, Salesforce writes by itself."""
+    is_mergeable: bool = False
+    is_history: bool = False
+    """Rows that tell of changes to another object: no stamps but the creation's, no key prefix in describe."""
+    tracked: tuple[str, ...] = ()
+    """The fields whose changes are kept in the object's field history."""
     record_name: str = "Name"
     children: list[tuple[str, str, str, bool]] = field(default_factory=list)
     """Relationship name, child object, its reference field, and whether it is deleted together with its parent."""
@@ -150,7 +109,7 @@ class SObject:
     def fields(self) -> tuple[Field, ...]:
         owner = (reference("OwnerId", "User", relationship="Owner"),) if self.has_owner else ()
         deleted = (_IS_DELETED,) if self.can_be_deleted else ()
-        return (_ID, *deleted, *self.own_fields, *owner, *_SYSTEM)
+        return (_ID, *deleted, *self.own_fields, *owner, *(_SYSTEM[:2] if self.is_history else _SYSTEM))
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
@@ -164,50 +123,11 @@ class SObject:
 
     @property
     def is_custom(self) -> bool:
-        return self.name.endswith("__c")
+        return self.name.endswith(("__c", "__History"))
 
     @property
     def label(self) -> str:
-        return self.name.removesuffix("__c").replace("_", " ")
-
-    def summary(self, version: str) -> dict[str, Any]:
-        """The object as one entry of the global describe."""
-        urls = f"/services/data/v{version}/sobjects/{self.name}"
-        can = ("createable", "deletable", "layoutable", "mergeable", "queryable", "replicateable", "retrieveable")
-        more = ("searchable", "triggerable", "undeletable", "updateable")
-        return {
-            "activateable": False,
-            "custom": self.is_custom,
-            "customSetting": False,
-            "deprecatedAndHidden": False,
-            "feedEnabled": False,
-            "hasSubtypes": False,
-            "isSubtype": False,
-            "keyPrefix": self.key_prefix,
-            "label": self.label,
-            "labelPlural": self.plural,
-            "name": self.name,
-            **dict.fromkeys(can + more, True),
-            "urls": {"sobject": urls, "describe": urls + "/describe", "rowTemplate": urls + "/{ID}"},
-        }
-
-    def describe(self, version: str) -> dict[str, Any]:
-        """The whole answer of ``sobjects/{name}/describe``."""
-        children = [
-            {
-                "cascadeDelete": cascades,
-                "childSObject": child,
-                "deprecatedAndHidden": False,
-                "field": by,
-                "junctionIdListNames": [],
-                "junctionReferenceTo": [],
-                "relationshipName": name,
-                "restrictedDelete": False,
-            }
-            for name, child, by, cascades in self.children
-        ]
-        described = [each.describe() for each in self.fields]
-        return {**self.summary(version), "childRelationships": children, "fields": described, "recordTypeInfos": []}
+        return _WORDS.sub(" ", self.name.removesuffix("__c").replace("_", " "))
 
 
 def text(name: str, length: int = 255, *, required: bool = False, written: bool = True, default: Any = None) -> Field:
@@ -227,18 +147,19 @@ def typed(name: str, kind: str, *, scale: int = 0, required: bool = False, writt
     return Field(name, kind, lengths.get(kind, 0), scale=scale, required=required, written=written)
 
 
-def picklist(name: str, *values: str, restricted: bool = False, default: str | None = None) -> Field:
+def picklist(name: str, *values: str, restricted: bool = False, default: str | None = None, **more: Any) -> Field:
     """A choice; only a restricted one refuses other values."""
-    return Field(name, "picklist", 255, values=values, restricted=restricted, default=default)
+    return Field(name, "picklist", 255, values=values, restricted=restricted, default=default, **more)
 
 
 def reference(
     name: str, *refers_to: str, relationship: str, children: str | None = None, master: bool = False, **more: Any
 ) -> Field:
     """A lookup, or a master-detail: then it is required and the record is deleted with its master."""
+    rules = {"required": master, "updated": not master, **more}
     return Field(
         name, "reference", 18, refers_to=refers_to, relationship=relationship, child_relationship=children,
-        is_master=master, required=master or more.pop("required", False), updated=not master, **more,
+        is_master=master, **rules,
     )  # fmt: skip
 
 
@@ -265,6 +186,6 @@ def linked(objects: Iterable[SObject]) -> dict[str, SObject]:
     for child in found:
         for each in child.fields:
             for parent in each.refers_to if each.child_relationship else ():
-                cascades = each.is_master or each.name in {"AccountId", "WhatId"}
+                cascades = each.is_master or each.cascades or each.name in {"AccountId", "WhatId"}
                 by_name[parent.lower()].children.append((str(each.child_relationship), child.name, each.name, cascades))
     return by_name

@@ -1,12 +1,13 @@
-"""The org in the state: its tables, its integration user, bulk loading, and merging accounts as an admin would."""
+"""The org in the state: its tables, its integration user, itself as a record, bulk loading, and stored values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations.sandbox.salesforce_derived import account_of, derived_values, is_archived
 from integrations.sandbox.salesforce_errors import SalesforceError, no_such_object
-from integrations.sandbox.salesforce_ids import made_id, normal_id
+from integrations.sandbox.salesforce_ids import id_18, made_id, normal_id
 from integrations.sandbox.salesforce_objects import OBJECTS, USER
+from integrations.sandbox.salesforce_related import ORGANIZATION
 from integrations.sandbox.salesforce_schema import Field, SObject
 from integrations.sandbox.salesforce_values import loaded_value
 from integrations.sandbox.soql_sql import stored
@@ -15,6 +16,11 @@ from integrations.sandbox.state import State
 
 CRM = "salesforce"
 INTEGRATION_USER_ID = made_id(USER.key_prefix, 0)
+INTEGRATION_USERNAME = "integration@sandbox.invalid"
+ORG_ID = id_18("00D5g0000000001")
+
+_HISTORIES = [each.name for each in OBJECTS.values() if each.is_history]
+_MANY_HISTORIES = 64
 
 
 def prepare(state: State) -> None:
@@ -25,10 +31,13 @@ def prepare(state: State) -> None:
             if not entity.can_be_deleted:
                 columns["IsDeleted"] = "INTEGER NOT NULL DEFAULT 0"
             unique = [each.name for each in entity.fields if each.unique]
-            indexes = [(name,) for name in ("SystemModstamp", *entity.indexed, *unique)]
+            stamp = () if "systemmodstamp" not in entity.by_name else ("SystemModstamp",)
+            indexes = [(name,) for name in (*stamp, *entity.indexed, *unique)]
             state.create_table(CRM, entity.name, columns, indexes=indexes)
         if not state.query(f'SELECT 1 FROM {stored(USER)} WHERE "Id" = ?', (INTEGRATION_USER_ID,)):  # noqa: S608
             load(state, "User", [_integration_user()])
+        if not state.query(f"SELECT 1 FROM {stored(ORGANIZATION)}"):  # noqa: S608 - our own name
+            load(state, "Organization", [_organization()])
 
 
 def entity_named(name: str) -> SObject:
@@ -68,28 +77,28 @@ def load(state: State, object_name: str, rows: Sequence[Mapping[str, Any]]) -> l
 
 
 def next_row(state: State, entity: SObject) -> int:
-    """The number of the next record of an object; ids and automatic numbers follow from it."""
-    return int(state.query(f"SELECT COALESCE(MAX(_row), 0) + 1 FROM {stored(entity)}")[0][0])  # noqa: S608
+    """The number of the next record of an object; ids and automatic numbers follow from it, and none comes twice."""
+    sql = (
+        f"SELECT 1 + MAX(COALESCE((SELECT MAX(_row) FROM {stored(entity)}), 0), "  # noqa: S608 - from the schema
+        "COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?), 0))"
+    )
+    return int(state.query(sql, (_used_rows(entity),))[0][0])
 
 
-def merge_accounts(state: State, winner: str, loser: str) -> None:
-    """Merge one account into another: the loser is deleted, names its master, and its children move.
+def keep_numbers_used(state: State, entity: SObject) -> None:
+    """Remember the highest number so far, before records are deleted for good: no id is ever given again."""
+    state.meta_set(_used_rows(entity), str(next_row(state, entity) - 1))
 
-    Raises:
-        SalesforceError: INVALID_CROSS_REFERENCE_KEY, when either is no account or is deleted.
-    """
-    account = entity_named("Account")
-    ids = [normal_id(each) or "" for each in (winner, loser)]
-    alive = f'SELECT COUNT(*) FROM {stored(account)} WHERE "Id" IN (?, ?) AND "IsDeleted" = 0'  # noqa: S608
-    with state.transaction():
-        if ids[0] == ids[1] or state.query(alive, ids)[0][0] != len(ids):
-            raise SalesforceError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
-        for _, child, by, _ in account.children:
-            _move(state, entity_named(child), by, ids)
-        for activity in ("Task", "Event"):
-            _move(state, entity_named(activity), "AccountId", ids)
-        changes: dict[str, Any] = {"IsDeleted": 1, "MasterRecordId": ids[0], **stamps(state)}
-        set_columns(state, account, ids[1], changes)
+
+def _used_rows(entity: SObject) -> str:
+    return f"salesforce_used_rows:{entity.name}"
+
+
+def new_id(entity: SObject, number: int) -> str:
+    """The id for the record in row ``number``; histories, which share a prefix, share no id."""
+    if entity.is_history:
+        number = number * _MANY_HISTORIES + _HISTORIES.index(entity.name)
+    return made_id(entity.key_prefix, number)
 
 
 def stamps(state: State) -> dict[str, Any]:
@@ -103,12 +112,6 @@ def set_columns(state: State, entity: SObject, record_id: str, changes: Mapping[
     assignments = ", ".join(f'"{name}" = ?' for name in changes)
     sql = f'UPDATE {stored(entity)} SET {assignments} WHERE "Id" = ?'  # noqa: S608 - names from the schema
     state.execute(sql, (*changes.values(), record_id))
-
-
-def _move(state: State, entity: SObject, by: str, ids: Sequence[str]) -> None:
-    stamp = wire_instant(state.clock.now())
-    sql = f'UPDATE {stored(entity)} SET "{by}" = ?, "SystemModstamp" = ? WHERE "{by}" = ?'  # noqa: S608
-    state.execute(sql, (ids[0], stamp, ids[1]))
 
 
 class _Loader:
@@ -134,11 +137,13 @@ class _Loader:
             given.setdefault(self.auto[0], self.auto[1].format(number))
         if self.is_activity:
             self._place(given)
+        if self.entity.is_history:
+            given = {name: value for name, value in given.items() if name.lower() in self.entity.by_name}
         return {"_row": number, **self.flags, **given}
 
     def _id(self, given: str | None, number: int) -> str:
         if given is None:
-            return made_id(self.entity.key_prefix, number)
+            return new_id(self.entity, number)
         if not given.startswith(self.entity.key_prefix) or normal_id(given) != given:
             raise ValueError(f"not an 18-character id of {self.entity.name}: {given!r}")
         return given
@@ -167,8 +172,21 @@ def _default(field: Field) -> Any:
 def _integration_user() -> dict[str, Any]:
     return {
         "Id": INTEGRATION_USER_ID,
-        "Username": "integration@sandbox.invalid",
+        "Username": INTEGRATION_USERNAME,
         "LastName": "Integration User",
-        "Email": "integration@sandbox.invalid",
+        "Email": INTEGRATION_USERNAME,
         "IsActive": True,
+    }
+
+
+def _organization() -> dict[str, Any]:
+    return {
+        "Id": ORG_ID,
+        "Name": "Sandbox",
+        "DefaultLocaleSidKey": "en_US",
+        "TimeZoneSidKey": "GMT",
+        "LanguageLocaleKey": "en_US",
+        "OrganizationType": "Enterprise Edition",
+        "InstanceName": "LO1",
+        "IsSandbox": True,
     }

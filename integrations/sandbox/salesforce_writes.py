@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from integrations.sandbox.salesforce_bin import RecycleBin
 from integrations.sandbox.salesforce_derived import account_of, derived_values, is_archived
 from integrations.sandbox.salesforce_errors import SalesforceError, not_found
-from integrations.sandbox.salesforce_ids import made_id, normal_id
+from integrations.sandbox.salesforce_ids import normal_id
 from integrations.sandbox.salesforce_objects import BY_PREFIX, OBJECTS, USER
 from integrations.sandbox.salesforce_schema import Field, SObject
-from integrations.sandbox.salesforce_store import CRM, INTEGRATION_USER_ID, next_row, set_columns, stamps
+from integrations.sandbox.salesforce_store import CRM, INTEGRATION_USER_ID, new_id, next_row, set_columns, stamps
+from integrations.sandbox.salesforce_tracking import note_changed, note_created
 from integrations.sandbox.salesforce_values import MalformedBodyError, kept_value
 from integrations.sandbox.soql_sql import stored
 from integrations.sandbox.state import State, WriteAction
@@ -37,17 +39,22 @@ class Writer:
             MalformedBodyError: The body cannot be read as the object.
             SalesforceError: A rule of the object refuses it.
         """
+        _refuse_read_only(entity, "create")
         values = self.checked(entity, body, creating=True)
         given = {**{each.name: each.default for each in entity.fields if each.default is not None}, **values}
         missing = [each.name for each in entity.fields if each.required and given.get(each.name) is None]
         _require(missing)
         if entity.has_owner and not given.get("OwnerId"):
             given["OwnerId"] = INTEGRATION_USER_ID
-        self._check_unique(entity, given, except_id="")
+        self.check_unique(entity, given, except_id="")
         number = next_row(self.state, entity)
-        record_id = made_id(entity.key_prefix, number)
-        self.state.insert_many(CRM, entity.name, [self._new_row(entity, given, record_id, number)])
-        self._note(entity, record_id, "create")
+        record_id = new_id(entity, number)
+        row = self._new_row(entity, given, record_id, number)
+        _refuse_early_activation(entity, row)
+        self.state.insert_many(CRM, entity.name, [row])
+        self._follow_up(entity, row)
+        note_created(self.state, entity, row)
+        self.note(entity, record_id, "create")
         return record_id
 
     def update(self, entity: SObject, record_id: str, body: Body, *, action: WriteAction = "update") -> None:
@@ -57,14 +64,17 @@ class Writer:
             MalformedBodyError: The body cannot be read as the object.
             SalesforceError: There is no such record, or a rule refuses the change.
         """
+        _refuse_read_only(entity, "update")
         current = self.current(entity, record_id)
         changes = self.checked(entity, body, creating=False)
         _require([name for name, value in changes.items() if value is None and _field(entity, name).required])
-        self._check_unique(entity, changes, except_id=record_id)
+        self.check_unique(entity, changes, except_id=record_id)
         row = {**current, **changes}
         changes = {**changes, **self._derived(entity, row), **stamps(self.state)}
         set_columns(self.state, entity, record_id, changes)
-        self._note(entity, record_id, action)
+        self._follow_up(entity, {**row, **changes})
+        note_changed(self.state, entity, current, {**row, **changes})
+        self.note(entity, record_id, action)
 
     def upsert(self, entity: SObject, by: Field, value: Any, body: Body) -> tuple[str, bool]:
         """Change the record whose external id ``by`` is ``value``, or make it.
@@ -101,14 +111,10 @@ class Writer:
             SalesforceError: There is no such record, or it cannot be deleted.
         """
         self.current(entity, record_id)
-        if not entity.can_be_deleted:
+        if not (entity.can_be_deleted and entity.can_be_written):
             message = f"insufficient access rights to delete {entity.name}"
             raise SalesforceError("INSUFFICIENT_ACCESS_OR_READONLY", message)
-        for _, child, by, cascades in entity.children:
-            if cascades:
-                self._delete_children(OBJECTS[child.lower()], by, record_id)
-        set_columns(self.state, entity, record_id, {"IsDeleted": 1, **stamps(self.state)})
-        self._note(entity, record_id, "delete")
+        RecycleBin(self.state).put(entity, record_id, self.note)
 
     def current(self, entity: SObject, record_id: str) -> dict[str, Any]:
         """The stored row of a record that exists.
@@ -116,11 +122,20 @@ class Writer:
         Raises:
             SalesforceError: NOT_FOUND or ENTITY_IS_DELETED.
         """
+        found = self.stored_row(entity, record_id)
+        if found["IsDeleted"]:
+            raise SalesforceError("ENTITY_IS_DELETED", "entity is deleted", status=404, fields=[])
+        return found
+
+    def stored_row(self, entity: SObject, record_id: str) -> dict[str, Any]:
+        """The stored row of a record, even of one in the recycle bin.
+
+        Raises:
+            SalesforceError: NOT_FOUND.
+        """
         found = self.state.records(f'SELECT * FROM {stored(entity)} WHERE "Id" = ?', (record_id,))  # noqa: S608
         if not found:
             raise not_found()
-        if found[0]["IsDeleted"]:
-            raise SalesforceError("ENTITY_IS_DELETED", "entity is deleted", status=404, fields=[])
         return found[0]
 
     def checked(self, entity: SObject, body: Body, *, creating: bool) -> dict[str, Any]:
@@ -193,7 +208,12 @@ class Writer:
             raise SalesforceError("INVALID_FIELD", message, fields=[])
         return found[0]
 
-    def _check_unique(self, entity: SObject, values: Body, *, except_id: str) -> None:
+    def check_unique(self, entity: SObject, values: Body, *, except_id: str) -> None:
+        """Refuse values that another living record has in a unique field.
+
+        Raises:
+            SalesforceError: DUPLICATE_VALUE.
+        """
         for each in entity.fields:
             if not each.unique or values.get(each.name) is None:
                 continue
@@ -203,12 +223,14 @@ class Writer:
                 message = f"duplicate value found: {each.name} duplicates value on record with id: {found[0][0][:15]}"
                 raise SalesforceError("DUPLICATE_VALUE", message, fields=[])
 
-    def _delete_children(self, child: SObject, by: str, parent_id: str) -> None:
-        sql = f'SELECT "Id" FROM {stored(child)} WHERE "{by}" = ? AND "IsDeleted" = 0'  # noqa: S608
-        for (child_id,) in self.state.query(sql, (parent_id,)):
-            self.delete(child, child_id)
+    def _follow_up(self, entity: SObject, row: Body) -> None:
+        """An opportunity has one primary contact: a new one takes the place of the old."""
+        if entity.name == "OpportunityContactRole" and row.get("IsPrimary"):
+            sql = f'UPDATE {stored(entity)} SET "IsPrimary" = 0 WHERE "OpportunityId" = ? AND "Id" <> ?'  # noqa: S608
+            self.state.execute(sql, (row["OpportunityId"], row["Id"]))
 
-    def _note(self, entity: SObject, record_id: str, action: WriteAction) -> None:
+    def note(self, entity: SObject, record_id: str, action: WriteAction) -> None:
+        """Keep in the ledger that a record was written."""
         self.state.record_writes(CRM, entity.name, [record_id], action)
 
 
@@ -241,6 +263,18 @@ def _split(entity: SObject, body: Body) -> tuple[list[tuple[Field, Any]], list[t
 
 def _field(entity: SObject, name: str) -> Field:
     return entity.by_name[name.lower()]
+
+
+def _refuse_read_only(entity: SObject, verb: str) -> None:
+    if not entity.can_be_written:
+        message = f"entity type {entity.name} does not support {verb}"
+        raise SalesforceError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message, fields=[])
+
+
+def _refuse_early_activation(entity: SObject, row: Body) -> None:
+    if entity.name == "Contract" and row.get("StatusCode") != "Draft":
+        message = "Choose a valid contract status and save your changes. Ask your admin for details."
+        raise SalesforceError("FAILED_ACTIVATION", message, fields=["Status"])
 
 
 def _require(missing: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from integrations.sandbox import admin, hubspot_app, salesforce_app
 from integrations.sandbox.faults import BreakableProtocol, FaultGate, Faults
 from integrations.sandbox.salesforce_app import Credentials
-from integrations.sandbox.salesforce_store import CRM
+from integrations.sandbox.salesforce_store import CRM, INTEGRATION_USERNAME, ORG_ID
 from integrations.sandbox.state import State
 
 HOST = "127.0.0.1"
@@ -34,6 +34,7 @@ class SalesforceDetails:
     access_token: str
     consumer_key: str
     consumer_secret: str
+    username: str = INTEGRATION_USERNAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ def serve(
         seed: Which sample.
         as_of: The day that both CRMs believe it is, at 22:00 UTC, when the state is fresh; None for real time.
         files: Where the sample's ``usage`` and ``surveys`` files go; None for nowhere.
-        token: Access token of both CRMs, from which the consumer key and secret follow; None for a random one.
+        token: Access token of both CRMs, from which the consumer key and secret follow; None for random ones, each of
+            the form that its CRM's own clients expect.
         announce: Takes the line that says that the sandbox is ready.
     """
     state = State(state_path)
@@ -93,7 +95,9 @@ def serve(
         if not state.columns(CRM, "Account"):
             with state.transaction():  # killed half-way, it starts afresh
                 _furnish(state, customers=customers or 0, seed=seed, as_of=as_of, files=files)
-        asyncio.run(_serve(state, token or secrets.token_urlsafe(24), (salesforce_port, hubspot_port), announce))
+        credentials = _credentials(token)
+        hubspot_token = token or secrets.token_urlsafe(24)
+        asyncio.run(_serve(state, credentials, hubspot_token, (salesforce_port, hubspot_port), announce))
     finally:
         state.close()
 
@@ -112,8 +116,10 @@ def _furnish(state: State, *, customers: int, seed: int, as_of: date | None, fil
         portfolio.write_surveys(files / "surveys", truth)
 
 
-async def _serve(state: State, token: str, ports: tuple[int, int], announce: Callable[[str], None]) -> None:
-    faults, credentials = Faults(), _credentials(token)
+async def _serve(
+    state: State, credentials: Credentials, token: str, ports: tuple[int, int], announce: Callable[[str], None]
+) -> None:
+    faults = Faults()
     apps: list[tuple[ASGIApp, int]] = [
         (FaultGate(salesforce_app.create_app(state, credentials), "salesforce", state, faults), ports[0]),
         (FaultGate(hubspot_app.create_app(state, token=token), "hubspot", state, faults), ports[1]),
@@ -130,8 +136,8 @@ async def _serve(state: State, token: str, ports: tuple[int, int], announce: Cal
     ]
     while not all(server.started for server in servers):
         await asyncio.sleep(0.005)
-    key, secret = credentials.consumer_key, credentials.consumer_secret
-    announce(Details(SalesforceDetails(urls[0], token, key, secret), HubSpotDetails(urls[1], token), urls[2]).as_line())
+    opened = (credentials.access_token, credentials.consumer_key, credentials.consumer_secret)
+    announce(Details(SalesforceDetails(urls[0], *opened), HubSpotDetails(urls[1], token), urls[2]).as_line())
     await asyncio.gather(*running)
 
 
@@ -172,7 +178,8 @@ def _stop(servers: list[_QuietServer]) -> None:
         server.should_exit = True
 
 
-def _credentials(token: str) -> Credentials:
+def _credentials(token: str | None) -> Credentials:
+    token = token or f"{ORG_ID[:15]}!{secrets.token_hex(24)}"
     return Credentials(token, f"key-{_follows(token, 'key')}", _follows(token, "secret"))
 
 

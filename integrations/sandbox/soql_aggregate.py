@@ -69,7 +69,7 @@ def aggregation(query: Query, scope: Scope) -> Aggregation:
 
 def _grouped(operand: Operand, scope: Scope) -> Resolved:
     found = scope.operand(operand)
-    can_group = isinstance(operand, Function) or found.field.describe()["groupable"]
+    can_group = isinstance(operand, Function) or found.field.is_groupable
     if not can_group:
         message = f"field '{found.field.name}' can not be grouped in a query call"
         raise scope.fail("INVALID_FIELD", operand.at, message)

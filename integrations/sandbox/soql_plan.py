@@ -30,9 +30,7 @@ class Shape:
         for depth in range(1, len(resolved.names)):
             path = resolved.names[:depth]
             shape = shape.parents.setdefault(path[-1], Shape(scope.parent_id(path), scope.parent_kind(path)))
-        is_boolean = resolved.field.type == "boolean"
-        value = f"json(CASE WHEN {resolved.sql} THEN 'true' ELSE 'false' END)" if is_boolean else resolved.sql
-        shape.fields[resolved.names[-1]] = value
+        shape.fields[resolved.names[-1]] = _value_sql(resolved)
 
     def json_sql(self, version: str) -> str:
         """The SQL of the whole record with its attributes."""
@@ -43,6 +41,15 @@ class Shape:
             whole = f"CASE WHEN {parent.id_sql} IS NULL THEN 'null' ELSE {parent.json_sql(version)} END"
             pairs.append(f"'{name}', json({whole})")
         return f"json_object({', '.join(pairs)})"
+
+
+def _value_sql(resolved: Resolved) -> str:
+    """The SQL of a value as JSON has it. Where any type may stand, a whole number is a boolean."""
+    boolean = f"CASE WHEN {resolved.sql} THEN 'true' ELSE 'false' END"
+    if resolved.field.type == "anyType":
+        is_boolean = f"typeof({resolved.sql}) = 'integer'"
+        return f"json(CASE WHEN {is_boolean} THEN {boolean} ELSE json_quote({resolved.sql}) END)"
+    return f"json({boolean})" if resolved.field.type == "boolean" else resolved.sql
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,12 +114,13 @@ def test_versions_resources_and_unknown_paths(sandbox: Sandbox, raw: Raw) -> Non
     for path in ("nothing", "sobjects/Nothing", "sobjects/Nothing/describe"):
         answer = raw.send("GET", path)
         assert (answer.status_code, answer.json()[0]["errorCode"]) == (404, "NOT_FOUND")
-    old = requests.get(
-        sandbox.salesforce.base_url + "/services/data/v12.0/limits",
-        headers={"Authorization": f"Bearer {sandbox.salesforce.access_token}"},
-        timeout=5,
-    )
-    assert old.status_code == 404
+    for version, status in (("12.0", 410), ("31.0", 200), ("68.0", 200), ("99.0", 404)):
+        answer = requests.get(
+            f"{sandbox.salesforce.base_url}/services/data/v{version}/limits",
+            headers={"Authorization": f"Bearer {sandbox.salesforce.access_token}"},
+            timeout=5,
+        )
+        assert answer.status_code == status
 
 
 DESCRIBED = """

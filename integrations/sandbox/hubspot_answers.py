@@ -2,25 +2,30 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import escape
 from typing import Any, Literal
 
 import orjson
 
-from integrations.sandbox.hubspot_schema import PORTAL_ID
+from integrations.sandbox.hubspot_types import PORTAL_ID
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request gets. ``records`` counts the records read or written, for the request log."""
+    """What a request gets. ``records`` counts the records read or written, for the request log.
+
+    A body of bytes is sent as it is, as HTML; anything else as JSON.
+    """
 
     body: Any = None
     status: int = 200
     kind: Literal["read", "write"] = "read"
     records: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +47,39 @@ class HubSpotError(Exception):
         self.message = message
         self.more = more
 
+    @property
+    def is_page(self) -> bool:
+        """Whether those who take HTML get a page instead of the body."""
+        return False
+
     def body(self) -> Json:
         """The error body, with a fresh correlation id."""
         about = {"status": "error", "message": self.message, "correlationId": str(uuid.uuid4())}
         return about | self.more | {"category": self.category}
+
+
+class MissingError(HubSpotError):
+    """404 for what has no resource: HubSpot's web server answers it, not its API.
+
+    Who takes HTML, or anything, gets the server's page; who takes nothing but JSON gets an error body.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(404, "OBJECT_NOT_FOUND", "resource not found")
+
+    @property
+    def is_page(self) -> bool:
+        return True
+
+
+def page_404(path: str) -> bytes:
+    """The page of a web server that has nothing at ``path``."""
+    return (
+        '<html>\n<head>\n<meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>\n'
+        "<title>Error 404 Not Found</title>\n</head>\n<body><h2>HTTP ERROR 404 Not Found</h2>\n<table>\n"
+        f"<tr><th>URI:</th><td>{escape(path)}</td></tr>\n<tr><th>STATUS:</th><td>404</td></tr>\n"
+        "<tr><th>MESSAGE:</th><td>Not Found</td></tr>\n</table>\n\n</body>\n</html>\n"
+    ).encode()
 
 
 def invalid(message: str, **more: Any) -> HubSpotError:
@@ -108,13 +142,30 @@ def a_name(value: Any) -> str | None:
 
 
 def not_found() -> HubSpotError:
-    """404 for a record; the real body names no id."""
+    """404 for what a write was meant for; the real body names no id."""
     return HubSpotError(404, "OBJECT_NOT_FOUND", "resource not found")
 
 
 def conflict(message: str) -> HubSpotError:
     """409: a unique value is taken."""
     return HubSpotError(409, "CONFLICT", message)
+
+
+def exists(message: str, sub_category: str | None = None) -> HubSpotError:
+    """409: a definition of that name exists."""
+    more = {"subCategory": sub_category} if sub_category else {}
+    return HubSpotError(409, "OBJECT_ALREADY_EXISTS", message, **more)
+
+
+def demand_fields(body: Json, *names: str) -> None:
+    """Demand that a body says something under each of some names.
+
+    Raises:
+        HubSpotError: 400, naming those that are missing.
+    """
+    missing = [name for name in names if not body.get(name)]
+    if missing:
+        raise invalid(f"Invalid input JSON: Some required fields were not set: [{', '.join(missing)}]")
 
 
 def canonical(instant: datetime) -> str:

@@ -16,9 +16,9 @@ from integrations.sandbox.hubspot_answers import (
 from integrations.sandbox.hubspot_calls import Call
 from integrations.sandbox.hubspot_links import add_links
 from integrations.sandbox.hubspot_objects import asked_links, finished, shown
-from integrations.sandbox.hubspot_portal import ARCHIVED, LIVE, Portal, known_type
+from integrations.sandbox.hubspot_portal import ARCHIVED, LIVE, Portal
 from integrations.sandbox.hubspot_records import ids_of, read_rows, selection, texts
-from integrations.sandbox.hubspot_schema import ObjectType
+from integrations.sandbox.hubspot_types import ObjectType
 from integrations.sandbox.hubspot_writes import Draft, Values, archive_records, cleaned, create_records, update_records
 
 LARGEST, LARGEST_WITH_HISTORY = 100, 50
@@ -47,7 +47,7 @@ def _missing(kind: ObjectType, verb: str, keys: Sequence[str]) -> Json:
 
 def batch_read(call: Call) -> Answer:
     """``POST .../batch/read``: what is missing is named in ``errors``; a merge loser's id answers the survivor."""
-    kind = known_type(call.path["type"])
+    kind = call.kind()
     history = texts(call.body.get("propertiesWithHistory"))
     if history and len(call.inputs(LARGEST)) > LARGEST_WITH_HISTORY:
         raise invalid(
@@ -91,7 +91,7 @@ def _outcomes(
 
 def _one_outcome(portal: Portal, kind: ObjectType, given: Json, write: _Write) -> tuple[list[_Written], Json | None]:
     try:
-        with portal.state.transaction():
+        with portal.transaction():
             return write(portal, kind, [given]), None
     except HubSpotError as error:
         more = {name: value for name, value in error.more.items() if name == "errors"}
@@ -99,7 +99,7 @@ def _one_outcome(portal: Portal, kind: ObjectType, given: Json, write: _Write) -
 
 
 def _batch(call: Call, write: _Write, *, status: int, has_new: bool = False) -> Answer:
-    kind = known_type(call.path["type"])
+    kind = call.kind()
     written: list[_Written] = []
     errors: list[Json] = []
     for some, error in _outcomes(call.portal, kind, call.inputs(LARGEST), write):
@@ -142,7 +142,7 @@ def _once(keys: Sequence[str]) -> None:
 
 def batch_update(call: Call) -> Answer:
     """``POST .../batch/update``: records that do not exist are named in ``errors``, the others are written."""
-    kind = known_type(call.path["type"])
+    kind = call.kind()
     inputs = call.inputs(LARGEST)
     keys = [str(given.get("id")) for given in inputs]
     _once(keys)
@@ -196,7 +196,7 @@ def batch_upsert(call: Call) -> Answer:
 
 def batch_archive(call: Call) -> Answer:
     """``POST .../batch/archive``: ids that do not exist are passed over."""
-    kind = known_type(call.path["type"])
+    kind = call.kind()
     keys = [str(given.get("id")) for given in call.inputs(LARGEST)]
     ids = sorted(set(ids_of(call.portal, kind, keys, None).values()))
     archive_records(call.portal, kind, ids)

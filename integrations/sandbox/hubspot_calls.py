@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
 from integrations.sandbox.hubspot_answers import Json, invalid
 from integrations.sandbox.hubspot_portal import Portal
+from integrations.sandbox.hubspot_tokens import Tokens
+from integrations.sandbox.hubspot_types import ObjectType
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +22,13 @@ class Call:
     """
 
     portal: Portal
+    tokens: Tokens
     version: str
     path: Mapping[str, str]
     query: Mapping[str, list[str]]
     content: bytes = b""
     origin: str = ""
+    is_reading: bool = False
     _read: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -76,6 +81,14 @@ class Call:
     def is_set(self, name: str) -> bool:
         return (self.one(name) or "").lower() == "true"
 
+    def kind(self, part: str = "type") -> ObjectType:
+        """The object type that a part of the path names.
+
+        Raises:
+            HubSpotError: 400, when there is none.
+        """
+        return self.portal.kind(self.path[part])
+
     def limit(self, default: int, at_most: int) -> int:
         """The ``limit`` parameter.
 
@@ -97,3 +110,8 @@ class Call:
         if not text.isdigit() or len(text) > 18:
             raise invalid(f"Invalid after: {text}")
         return int(text)
+
+    def next_link(self, after: str) -> str:
+        """The address of the page behind ``after``."""
+        kept = [(name, value) for name, values in self.query.items() if name != "after" for value in values]
+        return f"{self.origin}{self.path['']}?{urlencode([*kept, ('after', after)])}"

@@ -1,10 +1,14 @@
-"""Associations as rows: both directions, an unlabelled type beside every label, one primary company a record."""
+"""Associations as rows: both directions, an unlabelled type beside every label, one primary company a record.
+
+Between HubSpot's own types, the plain type is HubSpot's; with a custom object it is the portal's own, made with the
+schema or with the pair's first label.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from integrations.sandbox.hubspot_portal import Portal
-from integrations.sandbox.hubspot_schema import TYPES, ObjectType
+from integrations.sandbox.hubspot_portal import LIVE, Portal
+from integrations.sandbox.hubspot_types import ObjectType
 
 _CONTACT, _COMPANY, _DEAL, _TICKET = 1, 2, 3, 5
 _ADD = "INSERT OR IGNORE INTO hubspot__associations VALUES (?, ?, ?, ?, ?, ?)"
@@ -25,6 +29,12 @@ UNLABELLED: Mapping[tuple[int, int], int] = (
         (_COMPANY, _TICKET): 340,
         (_DEAL, _TICKET): 27,
         (_TICKET, _DEAL): 28,
+        (_DEAL, 8): 19,
+        (8, _DEAL): 20,
+        (_DEAL, 14): 63,
+        (14, _DEAL): 64,
+        (14, 8): 67,
+        (8, 14): 68,
     }
     | {
         pair: type_id
@@ -69,7 +79,6 @@ _BY_ID = {
         *((pair, type_id) for pair, labels in LABELLED.items() for type_id in labels),
     )
 }
-_BY_NUMBER = {kind.number: kind for kind in TYPES.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +108,27 @@ class Ends:
     def reverse(self) -> "Ends":
         return Ends(self.target, self.source)
 
-    @property
-    def unlabelled(self) -> LinkType:
-        return LinkType(UNLABELLED[self.numbers])
-
 
 Pair = tuple[int, int]
 
 
-def target_of(source: ObjectType, type_id: int) -> ObjectType | None:
-    """Where HubSpot's own association type leads from ``source``."""
-    source_number, target_number = _BY_ID.get(type_id, (0, 0))
-    return _BY_NUMBER[target_number] if source_number == source.number else None
+def target_of(portal: Portal, source: ObjectType, link_type: LinkType) -> ObjectType | None:
+    """Where an association type leads from ``source``; None when it does not start there."""
+    if not link_type.is_custom:
+        source_number, target_number = _BY_ID.get(link_type.type_id, (0, 0))
+        return portal.kind_numbered(target_number) if source_number == source.number else None
+    sql = "SELECT to_type FROM hubspot__association_labels WHERE type_id = ? AND from_type = ?"
+    rows = portal.state.query(sql, (link_type.type_id, source.number))
+    return portal.kind_numbered(rows[0][0]) if rows else None
+
+
+def plain_type(portal: Portal, ends: Ends) -> LinkType | None:
+    """The type of an association without a label; None when records of these types cannot be associated."""
+    if ends.numbers in UNLABELLED:
+        return LinkType(UNLABELLED[ends.numbers])
+    sql = "SELECT type_id FROM hubspot__association_labels WHERE from_type = ? AND to_type = ? AND label IS NULL"
+    rows = portal.state.query(sql, ends.numbers)
+    return LinkType(rows[0][0], is_custom=True) if rows else None
 
 
 def labels(portal: Portal, ends: Ends) -> dict[LinkType, str | None]:
@@ -119,7 +137,7 @@ def labels(portal: Portal, ends: Ends) -> dict[LinkType, str | None]:
     if ends.numbers in PRIMARY:
         found[LinkType(PRIMARY[ends.numbers])] = "Primary"
     if ends.numbers in UNLABELLED:
-        found[ends.unlabelled] = None
+        found[LinkType(UNLABELLED[ends.numbers])] = None
     found |= {LinkType(type_id): label for type_id, label in LABELLED.get(ends.numbers, {}).items()}
     made = portal.state.query(
         "SELECT type_id, label FROM hubspot__association_labels WHERE from_type = ? AND to_type = ? ORDER BY type_id",
@@ -128,13 +146,22 @@ def labels(portal: Portal, ends: Ends) -> dict[LinkType, str | None]:
     return found | {LinkType(type_id, is_custom=True): label for type_id, label in made}
 
 
-def add_label(portal: Portal, ends: Ends, name: str, label: str, inverse: str) -> tuple[int, int]:
-    """Make a label with its inverse; answers both type ids."""
+def add_label(portal: Portal, ends: Ends, name: str, label: str | None, inverse: str | None) -> tuple[int, int]:
+    """Make a label with its inverse, or a plain type when it is None; answers both type ids."""
     last = portal.state.query("SELECT MAX(type_id) FROM hubspot__association_labels")[0][0] or 0
     there, back = last + 1, last + 2
     rows = [(there, *ends.numbers, name, label, back), (back, *ends.reverse.numbers, name, inverse, there)]
     portal.state.execute_many("INSERT INTO hubspot__association_labels VALUES (?, ?, ?, ?, ?, ?)", rows)
     return there, back
+
+
+def associable(portal: Portal, ends: Ends) -> LinkType:
+    """The plain type between two object types of which one is custom, made when there is none."""
+    found = plain_type(portal, ends)
+    if found is None:
+        name = f"{ends.source.singular}_to_{ends.target.singular}"
+        found = LinkType(add_label(portal, ends, name, None, None)[0], is_custom=True)
+    return found
 
 
 def _inverse(portal: Portal, ends: Ends, link_type: LinkType) -> LinkType:
@@ -149,12 +176,14 @@ def _inverse(portal: Portal, ends: Ends, link_type: LinkType) -> LinkType:
 
 def add_links(portal: Portal, ends: Ends, links: Iterable[tuple[int, int, LinkType]]) -> None:
     """Associate records; a label brings the unlabelled type with it, and a first company becomes the primary one."""
+    plain = plain_type(portal, ends)
     for source, target, link_type in links:
-        _add(portal, ends, source, target, ends.unlabelled)
+        if plain is not None:
+            _add(portal, ends, source, target, plain)
         if link_type.type_id == PRIMARY.get(ends.numbers) and not link_type.is_custom:
             _make_primary(portal, ends, source, target)
             continue
-        if link_type != ends.unlabelled:
+        if link_type != plain:
             _add(portal, ends, source, target, link_type)
         if ends.numbers in PRIMARY and not _has_primary(portal, ends, source, target):
             _make_primary(portal, ends, source, target)
@@ -200,8 +229,9 @@ def remove_labels(portal: Portal, ends: Ends, links: Iterable[tuple[int, int, Li
     """Take labels off; without its unlabelled type an association is gone."""
     sql = """DELETE FROM hubspot__associations
              WHERE from_type = ? AND to_type = ? AND from_id = ? AND to_id = ? AND type_id = ? AND is_custom = ?"""
+    plain = plain_type(portal, ends)
     for source, target, link_type in links:
-        if link_type == ends.unlabelled:
+        if link_type == plain:
             remove_pairs(portal, ends, [(source, target)])
             continue
         inverse = _inverse(portal, ends, link_type)
@@ -209,26 +239,48 @@ def remove_labels(portal: Portal, ends: Ends, links: Iterable[tuple[int, int, Li
         portal.state.execute(sql, (*ends.reverse.numbers, target, source, inverse.type_id, inverse.is_custom))
 
 
-def remove_records(portal: Portal, kind: ObjectType, ids: Sequence[int]) -> None:
-    """Part archived records from everything."""
-    for other in TYPES.values():
+def part_records(portal: Portal, kind: ObjectType, ids: Sequence[int]) -> None:
+    """Part archived records from everything, and remember from what."""
+    keep = (
+        "INSERT OR IGNORE INTO hubspot__parted SELECT * FROM hubspot__associations WHERE from_type = ? AND from_id = ?"
+    )
+    for other in portal.kinds():
         ends = Ends(kind, other)
-        if ends.numbers in UNLABELLED:
-            held = ((source, target) for source in ids for target in links_of(portal, ends, source))
-            remove_pairs(portal, ends, list(held))
+        held = [(source, target) for source in ids for target in links_of(portal, ends, source)]
+        portal.state.execute_many(
+            f"{keep} AND to_type = ? AND to_id = ?",
+            [(kind.number, source, other.number, target) for source, target in held],
+        )
+        remove_pairs(portal, ends, held)
+
+
+def rejoin_records(portal: Portal, kind: ObjectType, ids: Sequence[int]) -> None:
+    """Give restored records back what they were parted from, as far as it still lives."""
+    sql = "SELECT to_type, to_id, type_id, is_custom FROM hubspot__parted WHERE from_type = ? AND from_id = ?"
+    for source in ids:
+        for number, target, type_id, is_custom in portal.state.query(sql, (kind.number, source)):
+            other = portal.kind_numbered(number)
+            if other is not None and _lives(portal, other, target):
+                _add(portal, Ends(kind, other), source, target, LinkType(type_id, bool(is_custom)))
+        portal.state.execute("DELETE FROM hubspot__parted WHERE from_type = ? AND from_id = ?", (kind.number, source))
+
+
+def _lives(portal: Portal, kind: ObjectType, record_id: int) -> bool:
+    sql = f"SELECT 1 FROM {portal.table(kind)} WHERE _id = ? AND _archived = ?"  # noqa: S608 - quoted name
+    return bool(portal.state.query(sql, (record_id, LIVE)))
 
 
 def move_links(portal: Portal, kind: ObjectType, loser: int, survivor: int) -> None:
-    """Hand a merged record's associations to its survivor; the survivor's own primaries stay."""
-    for other in TYPES.values():
+    """Hand a merged record's associations to its survivor; primaries that the survivor has stay."""
+    for other in portal.kinds():
         ends = Ends(kind, other)
-        if ends.numbers not in UNLABELLED:
-            continue
+        primary = LinkType(PRIMARY.get(ends.numbers, 0))
         held = links_of(portal, ends, loser)
         remove_pairs(portal, ends, [(loser, target) for target in held])
-        for target, types in held.items():
+        for target, types in sorted(held.items(), key=lambda each: primary not in each[1]):
+            is_settled = primary in types and _has_primary(portal, ends, survivor, target)
             if target != survivor:
-                kept = [one for one in types if one.is_custom or one.type_id != PRIMARY.get(ends.numbers)]
+                kept = [one for one in types if one != primary or not is_settled]
                 add_links(portal, ends, [(survivor, target, one) for one in kept])
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from integrations.sandbox.hubspot_answers import canonical
 from integrations.sandbox.hubspot_links import PRIMARY, UNLABELLED, Ends, Pair
-from integrations.sandbox.hubspot_portal import ARCHIVED, CRM, LIVE, Portal, known_type
-from integrations.sandbox.hubspot_schema import ObjectType
+from integrations.sandbox.hubspot_portal import ARCHIVED, CRM, LIVE, Portal
+from integrations.sandbox.hubspot_types import ObjectType
 from integrations.sandbox.hubspot_values import instant_of
 from integrations.sandbox.hubspot_writes import Values, derived, with_defaults
 from integrations.sandbox.state import State
@@ -31,10 +31,11 @@ def load(state: State, object_name: str, rows: Sequence[Row]) -> list[str]:
         KeyError: A row names a property that the portal does not have.
         sqlite3.IntegrityError: An id or a unique value exists already.
     """
-    portal, kind = Portal(state), known_type(object_name)
+    portal = Portal(state)
+    kind = portal.kind(object_name)
     with state.transaction():
         ready = list(_ready(portal, kind, rows))
-        state.insert_many(CRM, kind.plural, ready)
+        state.insert_many(CRM, kind.stored, ready)
     return [str(row["_id"]) for row in ready]
 
 
@@ -51,16 +52,16 @@ def _ready(portal: Portal, kind: ObjectType, rows: Sequence[Row]) -> Iterator[di
             raise KeyError(f"{kind.plural} have no property {sorted(unknown)[0]}")
         for name in instants & values.keys():
             values[name] = _kept(values[name])
-        yield _record(kind, int(given_id or following), values, row, now)
+        yield _record(portal, kind, values, {**row, "id": str(given_id or following)}, now)
         following += not given_id
 
 
-def _record(kind: ObjectType, record_id: int, values: Values, row: Row, now: str) -> dict[str, Any]:
+def _record(portal: Portal, kind: ObjectType, values: Values, row: Row, now: str) -> dict[str, Any]:
     created = values.get(kind.created) or now
     modified = values.get(kind.modified) or created
-    full = with_defaults(kind, values)
-    record: dict[str, Any] = derived(kind, full, {}, modified) | full
-    record |= {"_id": record_id, kind.created: created, kind.modified: modified, "_archived": LIVE}
+    full = with_defaults(portal, kind, values)
+    record: dict[str, Any] = derived(portal, kind, full, {}, modified) | full
+    record |= {"_id": int(row["id"] or 0), kind.created: created, kind.modified: modified, "_archived": LIVE}
     if row.get("archived") == "true":
         record |= {"_archived": ARCHIVED, "_archived_at": _kept(row.get("archivedAt")) or modified}
     return record
@@ -87,7 +88,7 @@ def load_associations(state: State, from_type: str, to_type: str, pairs: Iterabl
         How many pairs were given.
     """
     portal = Portal(state)
-    ends = Ends(known_type(from_type), known_type(to_type))
+    ends = Ends(portal.kind(from_type), portal.kind(to_type))
     numbered = [(int(source), int(target)) for source, target in pairs]
     rows = [row for source, target in numbered for row in _both_ways(ends, source, target, UNLABELLED)]
     if ends.numbers in PRIMARY:
@@ -144,6 +145,7 @@ def load_owners(state: State, rows: Sequence[Row]) -> None:
 
 def load_history(state: State, object_name: str, rows: Iterable[tuple[str, str, str | None, str]]) -> None:
     """Insert past property values, the present one included: record id, property, value, instant of the change."""
-    kind = known_type(object_name)
-    values = [(kind.plural, int(record_id), name, value, _kept(at)) for record_id, name, value, at in rows]
-    Portal(state).state.execute_many("INSERT INTO hubspot__history VALUES (?, ?, ?, ?, ?, 'CRM_UI')", values)
+    portal = Portal(state)
+    kind = portal.kind(object_name)
+    values = [(kind.stored, int(record_id), name, value, _kept(at)) for record_id, name, value, at in rows]
+    portal.state.execute_many("INSERT INTO hubspot__history VALUES (?, ?, ?, ?, ?, 'CRM_UI')", values)

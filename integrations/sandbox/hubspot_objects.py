@@ -1,14 +1,24 @@
-"""Single records: list, get, create, update, archive, merge."""
+"""Single records: list, get, create, update, archive."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
-from integrations.sandbox.hubspot_answers import Answer, Json, a_list, an_object, invalid, not_found
+from integrations.sandbox.hubspot_answers import (
+    Answer,
+    HubSpotError,
+    Json,
+    MissingError,
+    a_list,
+    an_object,
+    invalid,
+    not_found,
+)
 from integrations.sandbox.hubspot_calls import Call
-from integrations.sandbox.hubspot_links import PRIMARY, Ends, LinkType, add_links, links_of, target_of
+from integrations.sandbox.hubspot_links import PRIMARY, UNLABELLED, Ends, LinkType, add_links, links_of, target_of
 from integrations.sandbox.hubspot_links import labels as labels_between
-from integrations.sandbox.hubspot_portal import ARCHIVED, LIVE, Portal, known_type
+from integrations.sandbox.hubspot_portal import ARCHIVED, LIVE, Portal
 from integrations.sandbox.hubspot_records import (
     Selection,
     add_histories,
@@ -20,13 +30,12 @@ from integrations.sandbox.hubspot_records import (
     selection,
     without_blanks,
 )
-from integrations.sandbox.hubspot_schema import ObjectType
+from integrations.sandbox.hubspot_types import ObjectType
 from integrations.sandbox.hubspot_writes import (
     Draft,
     archive_records,
     cleaned,
     create_records,
-    merge_records,
     update_records,
 )
 
@@ -37,15 +46,21 @@ LONGEST_PAGE, LONGEST_PAGE_WITH_HISTORY, LONGEST_INLINE = 100, 50, 100
 
 
 def _selected(call: Call, kind: ObjectType) -> Selection:
-    associated = [known_type(name) for name in call.names("associations")]
-    return selection(
-        call.portal, kind, call.names("properties"), call.names("propertiesWithHistory"), dict.fromkeys(associated)
-    )
+    associated = dict.fromkeys(_known(call.portal, call.names("associations")))
+    return selection(call.portal, kind, call.names("properties"), call.names("propertiesWithHistory"), associated)
+
+
+def _known(portal: Portal, spellings: Sequence[str]) -> Iterator[ObjectType]:
+    """The types named; names of none are passed over, as HubSpot's reference says of ``associations``."""
+    for spelling in spellings:
+        with suppress(HubSpotError):
+            yield portal.kind(spelling)
 
 
 def _type_name(ends: Ends, link_type: LinkType) -> str:
     between = f"{ends.source.singular}_to_{ends.target.singular}"
-    return f"{between}_unlabeled" if ends.numbers in PRIMARY and link_type == ends.unlabelled else between
+    is_unlabelled = ends.numbers in PRIMARY and link_type == LinkType(UNLABELLED[ends.numbers])
+    return f"{between}_unlabeled" if is_unlabelled else between
 
 
 def _inline(call: Call, ends: Ends, record_id: int) -> Json | None:
@@ -79,7 +94,7 @@ def finished(call: Call, kind: ObjectType, records: Sequence[Json], chosen: Sele
 
 def list_records(call: Call) -> Answer:
     """``GET .../{type}``: by id, with an ``after`` cursor and no cap."""
-    kind = known_type(call.path["type"])
+    kind = call.kind()
     chosen = _selected(call, kind)
     limit = call.limit(10, LONGEST_PAGE_WITH_HISTORY if chosen.history else LONGEST_PAGE)
     records = list_rows(
@@ -89,26 +104,25 @@ def list_records(call: Call) -> Answer:
     finished(call, kind, page, chosen)
     body: Json = {"results": page}
     if len(records) > limit:
-        body["paging"] = {"next": {"after": page[-1]["id"], "link": _next_link(call, page[-1]["id"])}}
+        body["paging"] = {"next": {"after": page[-1]["id"], "link": call.next_link(page[-1]["id"])}}
     return Answer(body, records=len(page))
-
-
-def _next_link(call: Call, after: str) -> str:
-    kept = [(name, value) for name, values in call.query.items() if name != "after" for value in values]
-    return f"{call.origin}{call.path['']}?{urlencode([*kept, ('after', after)])}"
 
 
 def _the_id(call: Call, kind: ObjectType, *, archived: int = LIVE) -> int:
     key = call.path["id"]
-    found = ids_of(call.portal, kind, [key], call.one("idProperty"), archived=archived)
+    id_property = call.one("idProperty")
+    if not id_property and as_id(key) is None:
+        message = "Object not found.  objectId are usually numeric."
+        raise HubSpotError(404, "OBJECT_NOT_FOUND", message, context={"id": [key]})
+    found = ids_of(call.portal, kind, [key], id_property, archived=archived)
     if key not in found:
-        raise not_found()
+        raise MissingError if call.is_reading else not_found()
     return found[key]
 
 
 def get_record(call: Call) -> Answer:
     """``GET .../{type}/{id}``."""
-    kind = known_type(call.path["type"])
+    kind = call.kind()
     chosen = _selected(call, kind)
     record_id = _the_id(call, kind, archived=ARCHIVED if call.is_set("archived") else LIVE)
     record = read_rows(call.portal, kind, [record_id], chosen.properties)[record_id]
@@ -144,7 +158,7 @@ def asked_links(portal: Portal, kind: ObjectType, associations: Any) -> list[tup
 
 def _ends_of(portal: Portal, kind: ObjectType, spec: Json) -> tuple[Ends, LinkType]:
     link_type = _asked_type(spec)
-    target = _custom_target(portal, kind, link_type) if link_type.is_custom else target_of(kind, link_type.type_id)
+    target = target_of(portal, kind, link_type)
     if target is None:
         raise invalid(f"Association type {link_type.type_id} does not start at {kind.singular}")
     return Ends(kind, target), link_type
@@ -152,12 +166,6 @@ def _ends_of(portal: Portal, kind: ObjectType, spec: Json) -> tuple[Ends, LinkTy
 
 def _asked_type(spec: Json) -> LinkType:
     return LinkType(as_id(spec.get("associationTypeId")) or 0, spec.get("associationCategory") == "USER_DEFINED")
-
-
-def _custom_target(portal: Portal, kind: ObjectType, link_type: LinkType) -> ObjectType | None:
-    sql = "SELECT to_type FROM hubspot__association_labels WHERE type_id = ? AND from_type = ?"
-    rows = portal.state.query(sql, (link_type.type_id, kind.number))
-    return known_type(f"0-{rows[0][0]}") if rows else None
 
 
 def check_link_type(portal: Portal, ends: Ends, spec: Json) -> LinkType:
@@ -177,7 +185,7 @@ def check_link_type(portal: Portal, ends: Ends, spec: Json) -> LinkType:
 
 def create_record(call: Call) -> Answer:
     """``POST .../{type}``, with associations inline."""
-    kind = known_type(call.path["type"])
+    kind = call.kind()
     links = asked_links(call.portal, kind, call.body.get("associations"))
     (record_id,) = create_records(call.portal, kind, [cleaned(call.portal, kind, call.body.get("properties"))])
     for ends, target, link_type in links:
@@ -187,7 +195,7 @@ def create_record(call: Call) -> Answer:
 
 def update_record(call: Call) -> Answer:
     """``PATCH .../{type}/{id}``."""
-    kind = known_type(call.path["type"])
+    kind = call.kind()
     record_id = _the_id(call, kind)
     values = cleaned(call.portal, kind, call.body.get("properties"))
     update_records(call.portal, kind, [Draft(record_id, values)])
@@ -196,22 +204,8 @@ def update_record(call: Call) -> Answer:
 
 def archive_record(call: Call) -> Answer:
     """``DELETE .../{type}/{id}``: 204 also when it was archived before; 404 for what never existed."""
-    kind = known_type(call.path["type"])
+    kind = call.kind()
     if ids_of(call.portal, kind, [call.path["id"]], None, archived=ARCHIVED):
         return Answer(None, 204, "write")
     archive_records(call.portal, kind, [_the_id(call, kind)])
     return Answer(None, 204, "write", 1)
-
-
-def merge(call: Call) -> Answer:
-    """``POST .../{type}/merge``."""
-    kind = known_type(call.path["type"])
-    keys = [str(call.body.get(name)) for name in ("primaryObjectId", "objectIdToMerge")]
-    found = ids_of(call.portal, kind, keys, None)
-    if len(found) < len(set(keys)):
-        raise not_found()
-    survivor, loser = (found[key] for key in keys)
-    if survivor == loser:
-        raise invalid("Cannot merge a record with itself")
-    merge_records(call.portal, kind, survivor, loser)
-    return Answer(shown(call.portal, kind, [survivor])[0], 200, "write", 1)

@@ -6,10 +6,15 @@ from typing import Any
 
 from integrations.sandbox.hubspot_answers import Json, wire_instant
 from integrations.sandbox.hubspot_portal import ARCHIVED, LIVE, MERGED, Portal, chunks, marks
-from integrations.sandbox.hubspot_schema import ObjectType
+from integrations.sandbox.hubspot_types import ObjectType
 from integrations.sandbox.state import Row, quoted
 
 _LONGEST_CHAIN = 50
+_SOURCES: Mapping[str, Json] = {
+    "CRM_UI": {"sourceId": "userId:7654321", "updatedByUserId": 7_654_321},
+    "INTEGRATION": {"sourceId": "1234567", "sourceLabel": "sandbox"},
+}
+"""Who is behind a change: a person at the screen, or an app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +177,7 @@ def _only_entry(record: Json, name: str) -> list[Json]:
 
 
 def _entry(value: str | None, at: str, source: str) -> Json:
-    return {"value": value or "", "timestamp": at, "sourceType": source}
+    return {"value": value or "", "timestamp": at, "sourceType": source, **_SOURCES.get(source, {})}
 
 
 def _entries(
@@ -183,7 +188,7 @@ def _entries(
         sql = f"""SELECT id, property, value, at, source FROM hubspot__history
                   WHERE object = ? AND id IN ({marks(some)}) AND property IN ({marks(names)})
                   ORDER BY at DESC, rowid DESC"""  # noqa: S608 - marks only
-        for record_id, name, value, at, source in portal.state.query(sql, (kind.plural, *some, *names)):
+        for record_id, name, value, at, source in portal.state.query(sql, (kind.stored, *some, *names)):
             found.setdefault((record_id, name), []).append(_entry(value, wire_instant(at) or "", source))
     return found
 

@@ -1,4 +1,4 @@
-"""What a fresh HubSpot portal knows: object types, built-in properties and pipelines; and the demo's own properties.
+"""The properties of a fresh HubSpot portal: HubSpot's own, and the demo's.
 
 Names, types and options are HubSpot's. It is data only; ``hubspot_portal`` keeps it in the state and lets it grow.
 """
@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.sandbox.hubspot_pipelines import PIPELINES
-
-DATED_VERSIONS = ("2026-09", "2026-03")
-PORTAL_ID = 4_242_424
+from integrations.sandbox.hubspot_types import ObjectType
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,72 +29,13 @@ class Property:
     is_read_only: bool = False
     is_kept_verbatim: bool = False
     """Text that HubSpot stores as sent, without trimming."""
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectType:
-    """One kind of record.
-
-    ``created`` and ``modified`` name the properties behind the envelope's ``createdAt`` and ``updatedAt``; ``shown``
-    are the properties answered when none are asked for; ``first_id`` is where ids begin.
-    """
-
-    plural: str
-    singular: str
-    number: int
-    first_id: int
-    shown: tuple[str, ...]
-    created: str = "createdate"
-    modified: str = "hs_lastmodifieddate"
-    required: tuple[str, ...] = ()
-
-    @property
-    def type_id(self) -> str:
-        return f"0-{self.number}"
-
-    @property
-    def always(self) -> tuple[str, ...]:
-        """Answered whatever is asked for."""
-        return (self.created, self.modified, "hs_object_id")
-
-
-def _engagement(plural: str, singular: str, number: int) -> ObjectType:
-    return ObjectType(plural, singular, number, number * 1_000_000_001, (), "hs_createdate", required=("hs_timestamp",))
-
-
-TYPES: Mapping[str, ObjectType] = {
-    kind.plural: kind
-    for kind in (
-        ObjectType(
-            "contacts", "contact", 1, 101_000_000_001, ("firstname", "lastname", "email"), modified="lastmodifieddate"
-        ),
-        ObjectType("companies", "company", 2, 201_000_000_001, ("name", "domain")),
-        ObjectType("deals", "deal", 3, 301_000_000_001, ("dealname", "amount", "closedate", "pipeline", "dealstage")),
-        ObjectType(
-            "tickets",
-            "ticket",
-            5,
-            501_000_000_001,
-            ("subject", "content", "hs_pipeline", "hs_pipeline_stage", "hs_ticket_category", "hs_ticket_priority"),
-            required=("hs_pipeline_stage",),
-        ),
-        _engagement("tasks", "task", 27),
-        _engagement("notes", "note", 46),
-        _engagement("meetings", "meeting", 47),
-        _engagement("calls", "call", 48),
-        _engagement("emails", "email", 49),
-    )
-}
-_SPELLINGS = {
-    spelling: kind.plural
-    for kind in TYPES.values()
-    for spelling in (kind.plural, kind.singular, kind.type_id, kind.singular.upper())
-}
-
-
-def object_type(spelling: str) -> ObjectType | None:
-    """The type that a path names: ``companies``, ``company`` or ``0-2``."""
-    return TYPES.get(_SPELLINGS.get(spelling, ""))
+    display_order: int = -1
+    is_hidden: bool = False
+    is_form_field: bool = False
+    sensitivity: str = "non_sensitive"
+    created_at: str = "2020-01-01T00:00:00.000Z"
+    updated_at: str = "2020-01-01T00:00:00.000Z"
+    archived_at: str | None = None
 
 
 def _stage_options(kind: str) -> tuple[str, ...]:
@@ -177,6 +116,19 @@ def _stamps(kind: ObjectType, *, is_created_read_only: bool) -> tuple[Property, 
 
 
 _BUILT_IN: Mapping[str, tuple[Property, ...]] = {
+    "products": (
+        _text("name"),
+        _number("price"),
+        _text("hs_sku", has_unique_value=True),
+        _text("description", "textarea"),
+    ),
+    "line_items": (_text("name"), _number("quantity"), _number("price")),
+    "quotes": (_text("hs_title"), _choice("hs_status", "DRAFT", "APPROVED", "REJECTED"), _day("hs_expiration_date")),
+    "communications": (_text("hs_communication_body", "html", is_kept_verbatim=True), _instant("hs_timestamp")),
+    "feedback_submissions": (_text("hs_content", "textarea"), _number("hs_value")),
+    "goal_targets": (_text("hs_goal_name"), _number("hs_target_amount")),
+    "postal_mail": (_text("hs_postal_mail_body", "html", is_kept_verbatim=True), _instant("hs_timestamp")),
+    "leads": (_text("hs_lead_name"), _choice("hs_lead_type", "NEW_BUSINESS", "UPSELL", "RE_ATTEMPTING")),
     "companies": (
         _text("name"),
         _text("domain"),
@@ -281,9 +233,9 @@ _CREATED_IS_WRITABLE = {"deals", "tickets"}
 
 
 def built_in(kind: ObjectType) -> tuple[Property, ...]:
-    """The properties that HubSpot defines for a type."""
+    """The properties that HubSpot defines for a type; of a custom object, those that all records have."""
     stamps = _stamps(kind, is_created_read_only=kind.plural not in _CREATED_IS_WRITABLE)
-    return (*stamps, *_BUILT_IN[kind.plural])
+    return (*stamps, *_BUILT_IN.get(kind.plural, ()))
 
 
 # -- the demo portal's own properties ---------------------------------------------------------------------------------

@@ -1,30 +1,22 @@
 """CRM search: filter groups to SQL, sorted pages under the 10,000 cap. Live records only, no associations."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from integrations.sandbox.hubspot_answers import Answer, Json, a_list, an_object, invalid
+from integrations.sandbox.hubspot_answers import Answer, Json, a_list, an_object, canonical, invalid
 from integrations.sandbox.hubspot_calls import Call
-from integrations.sandbox.hubspot_portal import LIVE, Portal, known_type
-from integrations.sandbox.hubspot_records import columns_sql, records_of, selection, texts
-from integrations.sandbox.hubspot_schema import ObjectType, Property
+from integrations.sandbox.hubspot_portal import LIVE, Portal, marks
+from integrations.sandbox.hubspot_records import as_id, columns_sql, records_of, selection, texts
+from integrations.sandbox.hubspot_schema import Property
+from integrations.sandbox.hubspot_settings import settings_of
+from integrations.sandbox.hubspot_types import ObjectType
 from integrations.sandbox.hubspot_values import as_text, sought
 from integrations.sandbox.state import quoted
 
 LONGEST_PAGE, LONGEST_RESULT, LONGEST_QUERY = 200, 10_000, 3_000
+_ASSOCIATED = "associations."
 MOST_GROUPS, MOST_FILTERS, MOST_FILTERS_IN_ALL, MOST_VALUES = 5, 6, 18, 100
-_SEARCHED: Mapping[str, tuple[str, ...]] = {
-    "companies": ("name", "domain", "website", "phone"),
-    "contacts": ("firstname", "lastname", "email", "phone", "company"),
-    "deals": ("dealname",),
-    "tickets": ("subject", "content"),
-    "tasks": ("hs_task_subject", "hs_task_body"),
-    "notes": ("hs_note_body",),
-    "meetings": ("hs_meeting_title", "hs_meeting_body"),
-    "calls": ("hs_call_title", "hs_call_body"),
-    "emails": ("hs_email_subject", "hs_email_text"),
-}
-
 Clause = tuple[str, tuple[Any, ...]]
 
 
@@ -134,11 +126,24 @@ def _filter(portal: Portal, kind: ObjectType, given: Any) -> Clause:
     if not isinstance(given, dict) or not given.get("propertyName") or not given.get("operator"):
         missing = "Cannot build Filter, some of required attributes are not set [propertyName, operator]"
         raise invalid(f"Invalid input JSON: {missing}")
+    if str(given["propertyName"]).startswith(_ASSOCIATED):
+        return _associated(portal, kind, given)
     rule = portal.properties(kind).get(str(given["propertyName"]))
     operator = _OPERATORS.get(str(given["operator"]))
     if rule is None or operator is None:
         raise _problem()
     return operator(rule, given)
+
+
+def _associated(portal: Portal, kind: ObjectType, given: Json) -> Clause:
+    """Records by the id of one that they are associated with (*Search the CRM*: ``associations.{objectType}``)."""
+    other = portal.kind(str(given["propertyName"]).removeprefix(_ASSOCIATED))
+    values = given.get("values") if given["operator"] == "IN" else [given.get("value")]
+    if given["operator"] not in {"EQ", "IN"} or not isinstance(values, list) or len(values) > MOST_VALUES:
+        raise _problem()
+    ids = [as_id(value) for value in values]
+    held = f"SELECT from_id FROM hubspot__associations WHERE from_type = ? AND to_type = ? AND to_id IN ({marks(ids)})"  # noqa: S608 - marks only
+    return f"_id IN ({held})", (kind.number, other.number, *ids)
 
 
 def _groups(body: Json) -> list[list[Any]]:
@@ -161,7 +166,16 @@ def _where(portal: Portal, kind: ObjectType, body: Json) -> Clause:
         params += [param for _, some in clauses for param in some]
     where = "+_archived = ?" + (f" AND (({') OR ('.join(alternatives)}))" if alternatives else "")
     words, more = _query(kind, body.get("query"))
-    return where + words, (*params, *more)
+    late, since = _indexed(portal, kind)
+    return where + words + late, (*params, *more, *since)
+
+
+def _indexed(portal: Portal, kind: ObjectType) -> Clause:
+    """What search knows by now: with a lag, nothing of records written in the last seconds."""
+    lag_s = settings_of(portal.state).search_lag_s
+    if not lag_s:
+        return "", ()
+    return f" AND {quoted(kind.modified)} <= ?", (canonical(portal.now() - timedelta(seconds=lag_s)),)
 
 
 def _query(kind: ObjectType, query: Any) -> Clause:
@@ -169,8 +183,8 @@ def _query(kind: ObjectType, query: Any) -> Clause:
         return "", ()
     if not isinstance(query, str) or len(query) > LONGEST_QUERY:
         raise _problem()
-    columns = _SEARCHED[kind.plural]
-    any_column = " OR ".join(f"{quoted(name)} LIKE ? ESCAPE '\\'" for name in columns)
+    columns = kind.searched
+    any_column = " OR ".join(f"{quoted(name)} LIKE ? ESCAPE '\\'" for name in columns) or "0"
     words = query.split()
     return f" AND ({any_column})" * len(words), tuple(f"%{_like(word)}%" for word in words for _ in columns)
 
@@ -188,7 +202,15 @@ def _order(portal: Portal, kind: ObjectType, sorts: Any) -> str:
     rule = portal.properties(kind).get(name)
     if rule is None:
         raise _problem()
-    return f"{_column(rule)} {'DESC' if is_descending else 'ASC'}, _id"
+    return f"{_sorted_by(portal, rule)} {'DESC' if is_descending else 'ASC'}, _id"
+
+
+def _sorted_by(portal: Portal, rule: Property) -> str:
+    """A column to sort by; where search keeps no order, instants shifted by some seconds that follow from the id."""
+    most_s = int(settings_of(portal.state).search_disorder_s)
+    if not most_s or rule.type != "datetime":
+        return _column(rule)
+    return f"CAST(strftime('%s', {_column(rule)}) AS INTEGER) + (_id * 40503 % 1000003) % {most_s + 1}"
 
 
 def _sort(given: Any) -> tuple[str, bool]:
@@ -219,7 +241,7 @@ def _found(portal: Portal, kind: ObjectType, body: Json, names: Sequence[str]) -
 
 def search(call: Call) -> Answer:
     """``POST .../{type}/search``."""
-    kind = known_type(call.path["type"])
+    kind = call.kind()
     names = selection(call.portal, kind, texts(call.body.get("properties"))).properties
     total, records = _found(call.portal, kind, call.body, names)
     limit, after = _page(call.body)

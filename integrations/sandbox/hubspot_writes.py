@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.sandbox.hubspot_answers import HubSpotError, Problem, conflict, invalid, invalid_values
-from integrations.sandbox.hubspot_links import move_links, remove_records
-from integrations.sandbox.hubspot_pipelines import PIPELINE_PROPERTIES, PIPELINES, stage_of
-from integrations.sandbox.hubspot_portal import ARCHIVED, CRM, LIVE, MERGED, Portal, chunks, marks
-from integrations.sandbox.hubspot_schema import ObjectType, Property
+from integrations.sandbox.hubspot_links import part_records
+from integrations.sandbox.hubspot_pipelines import PIPELINE_PROPERTIES, stage_of
+from integrations.sandbox.hubspot_portal import ARCHIVED, CRM, LIVE, Portal, chunks, marks
+from integrations.sandbox.hubspot_schema import Property
+from integrations.sandbox.hubspot_types import ObjectType
 from integrations.sandbox.hubspot_values import ValueRefusedError, accepted, as_text, refusal
 from integrations.sandbox.state import quoted
 
@@ -60,7 +61,7 @@ def _take(portal: Portal, rule: Property, text: str, values: Values, problems: l
         problems.append(refusal(rule, error))
 
 
-def completed(kind: ObjectType, values: Values) -> Values:
+def completed(portal: Portal, kind: ObjectType, values: Values) -> Values:
     """A new record's values with HubSpot's defaults.
 
     Raises:
@@ -72,18 +73,18 @@ def completed(kind: ObjectType, values: Values) -> Values:
     if missing:
         message = f"Error creating {kind.singular.upper()}. Some required properties were not set."
         raise invalid(message, context={"properties": missing})
-    return with_defaults(kind, values)
+    return with_defaults(portal, kind, values)
 
 
-def with_defaults(kind: ObjectType, values: Values) -> Values:
+def with_defaults(portal: Portal, kind: ObjectType, values: Values) -> Values:
     """The values, and what HubSpot sets when they say nothing of it."""
     defaults = _TASK_DEFAULTS if kind.plural == "tasks" else {}
-    if kind.plural in PIPELINES:
-        defaults = {PIPELINE_PROPERTIES[kind.plural][0]: PIPELINES[kind.plural][0].id}
+    if kept := portal.pipelines(kind):
+        defaults = {PIPELINE_PROPERTIES[kind.plural][0]: kept[0].id}
     return defaults | {name: value for name, value in values.items() if value is not None or name not in defaults}
 
 
-def derived(kind: ObjectType, values: Values, current: Mapping[str, str | None], now: str) -> Values:
+def derived(portal: Portal, kind: ObjectType, values: Values, current: Mapping[str, str | None], now: str) -> Values:
     """What follows from a stage or a status that is written.
 
     Raises:
@@ -91,12 +92,12 @@ def derived(kind: ObjectType, values: Values, current: Mapping[str, str | None],
     """
     if kind.plural == "tasks" and "hs_task_status" in values:
         return {"hs_task_completion_date": now if values["hs_task_status"] == "COMPLETED" else None}
-    if kind.plural not in PIPELINES:
+    if kind.plural not in PIPELINE_PROPERTIES:
         return {}
     pipeline_name, stage_name = PIPELINE_PROPERTIES[kind.plural]
     after = {**current, **values}
     stage_id = after.get(stage_name)
-    found = stage_of(kind.plural, stage_id) if stage_id else None
+    found = stage_of(portal.pipelines(kind), stage_id) if stage_id else None
     if found is None or not {pipeline_name, stage_name} & values.keys():
         return {}
     pipeline, stage = found
@@ -158,15 +159,15 @@ def create_records(portal: Portal, kind: ObjectType, all_values: Sequence[Values
         HubSpotError: 400 or 409, when a draft breaks a rule.
     """
     now = portal.now_text()
-    ready = [completed(kind, values) for values in all_values]
+    ready = [completed(portal, kind, values) for values in all_values]
     demand_unique(portal, kind, [Draft(None, values) for values in ready])
     first = portal.next_id(kind)
     stamps = {kind.created: now, kind.modified: now}
     rows: list[dict[str, Any]] = [
-        {"_id": first + number} | stamps | derived(kind, values, {}, now) | values
+        {"_id": first + number} | stamps | derived(portal, kind, values, {}, now) | values
         for number, values in enumerate(ready)
     ]
-    portal.state.insert_many(CRM, kind.plural, rows)
+    portal.state.insert_many(CRM, kind.stored, rows)
     ids = [row["_id"] for row in rows]
     portal.write_log(kind.plural, ids, "create")
     return ids
@@ -180,17 +181,18 @@ def update_records(portal: Portal, kind: ObjectType, drafts: Sequence[Draft]) ->
     """
     now = portal.now_text()
     demand_unique(portal, kind, drafts)
-    current = _current(portal, kind, [draft.record_id for draft in drafts if draft.record_id is not None])
+    current = current_rows(portal, kind, [draft.record_id for draft in drafts if draft.record_id is not None])
     for draft in drafts:
         held = current[draft.record_id or 0]
-        after = derived(kind, draft.values, held, now) | draft.values
+        after = derived(portal, kind, draft.values, held, now) | draft.values
         changed = {name: value for name, value in after.items() if held.get(name) != value}
-        _write_history(portal, kind, held, changed, now)
-        _write_values(portal, kind, draft.record_id or 0, changed | {kind.modified: now})
+        write_history(portal, kind, held, changed, now)
+        write_values(portal, kind, draft.record_id or 0, changed | {kind.modified: now})
     portal.write_log(kind.plural, current, "update")
 
 
-def _current(portal: Portal, kind: ObjectType, ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
+def current_rows(portal: Portal, kind: ObjectType, ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
+    """Records as the state keeps them, by id, whatever became of them."""
     found: dict[int, Mapping[str, Any]] = {}
     for some in chunks(ids):
         sql = f"SELECT * FROM {portal.table(kind)} WHERE _id IN ({marks(some)})"  # noqa: S608 - quoted name
@@ -198,25 +200,26 @@ def _current(portal: Portal, kind: ObjectType, ids: Sequence[int]) -> dict[int, 
     return found
 
 
-def _write_values(portal: Portal, kind: ObjectType, record_id: int, values: Mapping[str, Any]) -> None:
+def write_values(portal: Portal, kind: ObjectType, record_id: int, values: Mapping[str, Any]) -> None:
+    """Set columns of one record; no check, no history."""
     settings = ", ".join(f"{quoted(name)} = ?" for name in values)
     sql = f"UPDATE {portal.table(kind)} SET {settings} WHERE _id = ?"  # noqa: S608 - quoted names
     portal.state.execute(sql, (*values.values(), record_id))
 
 
-def _write_history(
+def write_history(
     portal: Portal, kind: ObjectType, held: Mapping[str, Any], changed: Mapping[str, str | None], now: str
 ) -> None:
     """Keep the new values; the first change of a property keeps its first value, since creation, too."""
     first = """INSERT INTO hubspot__history SELECT :object, :id, :name, :value, :at, 'CRM_UI' WHERE NOT EXISTS
                (SELECT 1 FROM hubspot__history WHERE object = :object AND id = :id AND property = :name)"""
-    key = {"object": kind.plural, "id": held["_id"]}
+    key = {"object": kind.stored, "id": held["_id"]}
     known_since = held.get(kind.created) or now
     was = [
         key | {"name": name, "value": held[name], "at": known_since} for name in changed if held.get(name) is not None
     ]
     portal.state.execute_many(first, was)
-    rows = [(kind.plural, held["_id"], name, value, now, "INTEGRATION") for name, value in changed.items()]
+    rows = [(kind.stored, held["_id"], name, value, now, "INTEGRATION") for name, value in changed.items()]
     portal.state.execute_many("INSERT INTO hubspot__history VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
@@ -227,26 +230,5 @@ def archive_records(portal: Portal, kind: ObjectType, ids: Sequence[int]) -> Non
         sql = f"""UPDATE {portal.table(kind)} SET _archived = ?, _archived_at = ?
                   WHERE _id IN ({marks(some)}) AND +_archived = ?"""  # noqa: S608 - quoted name
         portal.state.execute(sql, (ARCHIVED, now, *some, LIVE))
-        remove_records(portal, kind, some)
+        part_records(portal, kind, some)
     portal.write_log(kind.plural, ids, "delete")
-
-
-def merge_records(portal: Portal, kind: ObjectType, survivor: int, loser: int) -> None:
-    """Make one record of two: the survivor's values win, its blanks are filled, and it inherits the associations."""
-    current = _current(portal, kind, (survivor, loser))
-    kept, lost = current[survivor], current[loser]
-    uniques = {name: None for name, rule in portal.properties(kind).items() if rule.has_unique_value}
-    merged = [kept["hs_merged_object_ids"], lost["hs_merged_object_ids"], str(loser)]
-    filled = {name: value for name, value in lost.items() if not name.startswith("_") and kept[name] is None and value}
-    _write_values(
-        portal,
-        kind,
-        loser,
-        uniques | {"_archived": MERGED, "_merged_into": survivor, "_archived_at": portal.now_text()},
-    )
-    changed = filled | {"hs_merged_object_ids": ";".join(filter(None, merged))}
-    _write_history(portal, kind, kept, changed, portal.now_text())
-    _write_values(portal, kind, survivor, changed)
-    move_links(portal, kind, loser, survivor)
-    portal.write_log(kind.plural, (survivor,), "update")
-    portal.write_log(kind.plural, (loser,), "delete")

@@ -6,9 +6,9 @@ from functools import cache
 
 from integrations.sandbox.firms import Activity, Contact, Firm, Opportunity, Ticket, Todo
 from integrations.sandbox.hubspot_load import load, load_associations, load_owners
-from integrations.sandbox.hubspot_portal import Portal, known_type
-from integrations.sandbox.hubspot_schema import TYPES
-from integrations.sandbox.hubspot_writes import merge_records
+from integrations.sandbox.hubspot_merges import merge_records
+from integrations.sandbox.hubspot_portal import Portal
+from integrations.sandbox.hubspot_types import TYPES
 from integrations.sandbox.state import State
 
 Row = dict[str, str | None]
@@ -78,10 +78,10 @@ class HubSpotBook:
         """Merge as the portal itself does, each at its own time; sample data leaves no entry in the write ledger."""
         if not self._merges:
             return
-        before = state.clock.fixed_at
+        before, portal = state.clock.fixed_at, Portal(state)
         for survivor, loser, at in self._merges:
             state.clock.set(at)
-            merge_records(Portal(state), known_type("companies"), int(survivor), int(loser))
+            merge_records(portal, portal.kind("companies"), int(survivor), int(loser))
         state.clock.set(before)
         state.clear_writes()
         self._merges.clear()

@@ -15,8 +15,9 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from integrations.sandbox import admin, hubspot_app, salesforce_app
+from integrations.sandbox import admin, hubspot_app, hubspot_side_door, salesforce_app
 from integrations.sandbox.faults import BreakableProtocol, FaultGate, Faults
+from integrations.sandbox.hubspot_tokens import OAuthClient
 from integrations.sandbox.salesforce_app import Credentials
 from integrations.sandbox.salesforce_store import CRM, INTEGRATION_USERNAME, ORG_ID
 from integrations.sandbox.state import State
@@ -39,10 +40,13 @@ class SalesforceDetails:
 
 @dataclass(frozen=True, slots=True)
 class HubSpotDetails:
-    """How to reach the emulated HubSpot."""
+    """How to reach the emulated HubSpot: by the static token, or by OAuth as its one installed app."""
 
     base_url: str
     access_token: str
+    client_id: str
+    client_secret: str
+    refresh_token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ async def _serve(
     apps: list[tuple[ASGIApp, int]] = [
         (FaultGate(salesforce_app.create_app(state, credentials), "salesforce", state, faults), ports[0]),
         (FaultGate(hubspot_app.create_app(state, token=token), "hubspot", state, faults), ports[1]),
-        (admin.create_app(state, faults, credentials), 0),
+        (_side_door(state, faults, credentials, token), 0),
     ]
     listeners = [_listener(port) for _, port in apps]
     urls = [f"http://{HOST}:{each.getsockname()[1]}" for each in listeners]
@@ -136,9 +140,21 @@ async def _serve(
     ]
     while not all(server.started for server in servers):
         await asyncio.sleep(0.005)
-    opened = (credentials.access_token, credentials.consumer_key, credentials.consumer_secret)
-    announce(Details(SalesforceDetails(urls[0], *opened), HubSpotDetails(urls[1], token), urls[2]).as_line())
+    announce(_details(urls, credentials, token).as_line())
     await asyncio.gather(*running)
+
+
+def _side_door(state: State, faults: Faults, credentials: Credentials, token: str) -> ASGIApp:
+    app = admin.create_app(state, faults, credentials)
+    app.router.routes += hubspot_side_door.routes(state, token)
+    return app
+
+
+def _details(urls: list[str], credentials: Credentials, token: str) -> Details:
+    opened = (credentials.access_token, credentials.consumer_key, credentials.consumer_secret)
+    app = OAuthClient.of(token)
+    hubspot = HubSpotDetails(urls[1], token, app.client_id, app.client_secret, app.refresh_token)
+    return Details(SalesforceDetails(urls[0], *opened), hubspot, urls[2])
 
 
 class _QuietServer(uvicorn.Server):

@@ -234,6 +234,7 @@ class State:
                 yield
             except BaseException:
                 self._depth -= 1
+                self._columns.clear()  # a table or column made inside is gone again
                 self._db.execute(f"ROLLBACK TO {inner}" if inner else "ROLLBACK")
                 if inner:
                     self._db.execute(f"RELEASE {inner}")

@@ -54,7 +54,8 @@ class Portal:
         content = body if isinstance(body, bytes) else None if body is None else orjson.dumps(body)
         url = f"{self.url}{path}{'?' + urlencode(query) if query else ''}"
         answer = self.pool.request(method, url, body=content, headers=headers, retries=False)
-        return Reply(answer.status, answer.headers, orjson.loads(answer.data) if answer.data else None)
+        is_json = "json" in answer.headers.get("Content-Type", "")
+        return Reply(answer.status, answer.headers, orjson.loads(answer.data) if is_json else answer.data or None)
 
     def get(self, path: str, **query: str) -> Reply:
         return self.call("GET", path, **query)

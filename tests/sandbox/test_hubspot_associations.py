@@ -138,3 +138,77 @@ def test_the_vendors_client_reads_and_writes(hs: Portal) -> None:
     assert [one.to_object_id for one in found] == [contact]
     api.basic_api.archive("contacts", contact, "companies", company)
     assert api.basic_api.get_page("companies", company, "contacts").results == []
+
+
+# -- labels that change, and v3 ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", ["/crm/associations/2026-09", "/crm/v4/associations"])
+def test_labels_change_and_go(hs: Portal, family: str) -> None:
+    contact, company = hs.make("contacts"), hs.make("companies", name="A")
+    path = f"{family}/contacts/companies/labels"
+    there, back = hs.post(path, {"name": "champion", "label": "Champion"}).body["results"]
+    assert hs.post(path, {"name": "champion", "label": "Other"}).status == 400
+    assert hs.post(path, {"name": "other", "label": "Champion"}).status == 400
+    assert hs.post(path, {"label": "Nameless"}).status == 400
+    types = [{"associationCategory": "USER_DEFINED", "associationTypeId": there["typeId"]}]
+    hs.call("PUT", f"/crm/v4/objects/contacts/{contact}/associations/companies/{company}", types)
+    body = {"associationTypeId": back["typeId"], "label": "Championed by", "inverseLabel": "Champion of"}
+    assert hs.call("PUT", path, body).status == 204
+    labels = {each["typeId"]: each["label"] for each in hs.get(path).body["results"]}
+    assert labels[there["typeId"]] == "Champion of"
+    assert hs.call("PUT", path, body | {"associationTypeId": 999}).status == 400
+    assert hs.call("DELETE", f"{path}/{there['typeId']}").status == 204
+    assert held(hs, "contacts", contact, "companies") == {company: {279, 1}}
+    assert len(hs.get(path).body["results"]) == 2
+
+
+def test_v3_knows_types_by_name(hs: Portal) -> None:
+    contact, first, second = hs.make("contacts"), hs.make("companies", name="A"), hs.make("companies", name="B")
+    path = "/crm/v3/associations/contacts/companies"
+    names = [each["name"] for each in hs.get(f"{path}/types").body["results"]]
+    assert names == ["contact_to_company", "contact_to_company_unlabeled"]
+    inputs = [
+        {"from": {"id": contact}, "to": {"id": company}, "type": name}
+        for company, name in zip((first, second), names, strict=True)
+    ]
+    made = hs.post(f"{path}/batch/create", {"inputs": inputs})
+    assert (made.status, [each["type"] for each in made.body["results"]]) == (201, names)
+    assert held(hs, "contacts", contact, "companies") == {first: {279, 1}, second: {279}}
+    read = hs.post(f"{path}/batch/read", {"inputs": [{"id": contact}, {"id": "9"}]})
+    assert (read.status, read.body["numErrors"]) == (207, 1)
+    (page,) = read.body["results"]
+    assert [(each["id"], each["type"]) for each in page["to"]] == [
+        (first, names[0]), (first, names[1]), (second, names[1]),
+    ]  # fmt: skip
+    assert hs.post(f"{path}/batch/create", {"inputs": [inputs[0] | {"type": "friend"}]}).status == 400
+    assert hs.post(f"{path}/batch/create", {"inputs": [inputs[0] | {"to": {"id": "9"}}]}).status == 400
+    assert hs.post(f"{path}/batch/archive", {"inputs": [inputs[0]]}).status == 204
+    assert held(hs, "contacts", contact, "companies") == {second: {279}}
+
+
+def test_v3_pages_and_single_associations(hs: Portal) -> None:
+    (company,) = load(hs.state, "companies", [{"name": "Hub"}])
+    tasks = load(hs.state, "tasks", [{"hs_timestamp": "2026-11-21T00:00:00Z"} for _ in range(501)])
+    load_associations(hs.state, "tasks", "companies", [(task, company) for task in tasks])
+    path = "/crm/v3/associations/companies/tasks/batch/read"
+    (page,) = hs.post(path, {"inputs": [{"id": company}]}).body["results"]
+    after = page["paging"]["next"]["after"]
+    (rest,) = hs.post(path, {"inputs": [{"id": company, "after": after}]}).body["results"]
+    assert [each["id"] for each in (*page["to"], *rest["to"])] == tasks
+    contact = hs.make("contacts")
+    single = f"/crm/v3/objects/contacts/{contact}/associations/companies"
+    made = hs.call("PUT", f"{single}/{company}/contact_to_company")
+    assert (made.status, made.body["associations"]["companies"]["results"][0]["id"]) == (200, company)
+    assert {each["id"] for each in hs.get(single).body["results"]} == {company}
+    assert hs.call("DELETE", f"{single}/{company}/contact_to_company").status == 204
+    assert hs.get(single).body["results"] == []
+    assert hs.get("/crm/v3/objects/contacts/999/associations/companies").status == 404
+
+
+def test_the_vendors_client_reads_v3(hs: Portal) -> None:
+    contact, company = hs.make("contacts"), hs.make("companies", name="A")
+    api = hs.client().crm.associations.batch_api
+    pair = {"from": {"id": contact}, "to": {"id": company}, "type": "contact_to_company"}
+    assert api.create("contacts", "companies", {"inputs": [pair]}).status == "COMPLETE"
+    assert api.read("contacts", "companies", {"inputs": [{"id": contact}]}).results[0].to[0].id == company

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from integrations.sandbox.hubspot_load import load, load_associations
-from tests.sandbox.hubspot_server import FAMILIES, NOW, Portal, Reply
+from integrations.sandbox.hubspot_settings import change_settings
+from tests.sandbox.hubspot_server import FAMILIES, NOW, TOKEN, Portal, Reply
 
 STAMP = "2026-11-21T03:00:00Z"
 
@@ -235,34 +236,77 @@ def test_history_is_newest_first_and_knows_the_first_value(hs: Portal) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_merge_leaves_one_record_that_answers_for_both(hs: Portal, family: str) -> None:
+def test_a_merge_makes_a_new_record_that_answers_for_both(hs: Portal, family: str) -> None:
     first, second, third = (hs.make("companies", name=name) for name in ("A", "B", "C"))
     hs.call("PATCH", f"{family}/companies/{second}", {"properties": {"seats": "7", "plansync_key": "k2"}})
     contact = hs.make("contacts", email="ada@example.com")
     hs.call("PUT", f"/crm/v4/objects/contacts/{contact}/associations/default/companies/{third}")
     merge = f"{family}/companies/merge"
-    assert hs.post(merge, {"primaryObjectId": second, "objectIdToMerge": third}).status == 200
+    between = hs.post(merge, {"primaryObjectId": second, "objectIdToMerge": third}).body["id"]
     merged = hs.post(merge, {"primaryObjectId": first, "objectIdToMerge": second})
-    assert merged.body["properties"]["hs_merged_object_ids"] == f"{third};{second}"
+    assert len({first, second, third, between, merged.body["id"]}) == 5
+    assert merged.body["properties"]["hs_merged_object_ids"].split(";") == [third, second, between, first]
     assert (merged.body["properties"]["name"], merged.body["properties"]["seats"]) == ("A", "7")
     assert merged.body["properties"]["plansync_key"] == "k2"
-    read = hs.post(f"{family}/companies/batch/read", {"inputs": [{"id": third}]})
-    assert [record["id"] for record in read.body["results"]] == [first]
+    for old in (first, second, third, between):
+        read = hs.post(f"{family}/companies/batch/read", {"inputs": [{"id": old}]})
+        assert [record["id"] for record in read.body["results"]] == [merged.body["id"]]
     for archived in ("false", "true"):
         listed = [record["id"] for record in hs.get(f"{family}/companies", archived=archived).body["results"]]
-        assert listed == ([first] if archived == "false" else [])
+        assert listed == ([merged.body["id"]] if archived == "false" else [])
     held = hs.get(f"/crm/v4/objects/contacts/{contact}/associations/companies").body["results"]
-    assert [(one["toObjectId"], len(one["associationTypes"])) for one in held] == [(int(first), 2)]
+    assert [(one["toObjectId"], len(one["associationTypes"])) for one in held] == [(int(merged.body["id"]), 2)]
+    assert hs.get(f"/crm/v4/objects/companies/{third}/associations/contacts").body["results"] == []
+
+
+def test_the_primary_wins_a_merge_and_keeps_its_primary_company(hs: Portal) -> None:
+    one, two = hs.make("companies", name="One"), hs.make("companies", name="Two")
+    primary, other = (hs.make("contacts", email=f"{name}@example.com", firstname=name) for name in ("p", "o"))
+    for contact, company in ((primary, two), (primary, one), (other, one)):
+        hs.call("PUT", f"/crm/v4/objects/contacts/{contact}/associations/default/companies/{company}")
+    merged = hs.post("/crm/v3/objects/contacts/merge", {"primaryObjectId": primary, "objectIdToMerge": other}).body
+    assert (merged["properties"]["email"], merged["updatedAt"]) == ("p@example.com", STAMP)
+    held = hs.get(f"/crm/v4/objects/contacts/{merged['id']}/associations/companies").body["results"]
+    types = {str(each["toObjectId"]): {kind["typeId"] for kind in each["associationTypes"]} for each in held}
+    assert types == {one: {279}, two: {279, 1}}
+    assert hs.post("/crm/v3/objects/contacts", {"properties": {"email": "o@example.com"}}).status == 201
+    history = hs.get(f"/crm/v3/objects/contacts/{merged['id']}", propertiesWithHistory="firstname").body
+    assert [entry["value"] for entry in history["propertiesWithHistory"]["firstname"]] == ["p"]
+
+
+def test_merges_as_they_were(hs: Portal) -> None:
+    change_settings(hs.state, merges_keep_id=True)
+    first, second = hs.make("companies", name="A"), hs.make("companies", name="B")
+    merged = hs.post("/crm/v3/objects/companies/merge", {"primaryObjectId": first, "objectIdToMerge": second}).body
+    assert (merged["id"], merged["properties"]["hs_merged_object_ids"]) == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("accept", "body"),
+    [("*/*", "page"), ("application/json, */*;q=0.8", "page"), ("text/html", "page"), ("application/json", "error")],
+)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_missing_record_is_a_page_to_who_takes_html(hs: Portal, family: str, accept: str, body: str) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}", "Accept": accept}
+    answer = hs.pool.request("GET", f"{hs.url}{family}/companies/999", headers=headers)
+    assert answer.status == 404
+    if body == "page":
+        assert answer.headers["Content-Type"].startswith("text/html")
+        assert b"<title>Error 404 Not Found</title>" in answer.data
+    else:
+        assert answer.json()["message"] == "resource not found"
 
 
 def test_what_does_not_exist(hs: Portal) -> None:
-    for method in ("GET", "PATCH", "DELETE"):
+    for method in ("PATCH", "DELETE"):
         reply = hs.call(method, "/crm/v3/objects/companies/999", {"properties": {}} if method == "PATCH" else None)
         assert (reply.status, reply.body["message"], reply.body["category"]) == (
             404,
             "resource not found",
             "OBJECT_NOT_FOUND",
         )
+    spelled = hs.get("/crm/v3/objects/companies/ada@example.com")
+    assert (spelled.status, spelled.body["context"]) == (404, {"id": ["ada@example.com"]})
     assert hs.get("/crm/v3/objects/spaceships").status == 400
     assert hs.get("/crm/objects/2025-01/companies").status == 404
     assert hs.get("/crm/v3/nonsense").status == 404
@@ -293,3 +337,35 @@ def test_writes_enter_the_ledger_and_refused_ones_do_not(hs: Portal) -> None:
         ("PATCH", 200, "write", 1),
         ("DELETE", 204, "write", 1),
     ]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_stays_of_a_contact_deleted_for_good(hs: Portal, family: str) -> None:
+    company = hs.make("companies", name="A")
+    first, second = (hs.make("contacts", email=f"{name}@example.com", firstname="Ada") for name in ("a", "b"))
+    hs.call("PUT", f"/crm/v4/objects/contacts/{second}/associations/default/companies/{company}")
+    hs.call("PATCH", f"{family}/contacts/{second}", {"properties": {"firstname": "Bea"}})
+    hs.call("DELETE", f"{family}/contacts/{first}")
+    gone = [{"objectId": first}, {"objectId": "b@example.com", "idProperty": "email"}]
+    assert [hs.post(f"{family}/contacts/gdpr-delete", body).status for body in gone] == [204, 204]
+    for archived in ("false", "true"):
+        assert hs.get(f"{family}/contacts", archived=archived).body["results"] == []
+        assert hs.get(f"{family}/contacts/{second}", archived=archived).status == 404
+    assert hs.get(f"/crm/v4/objects/companies/{company}/associations/contacts").body["results"] == []
+    third = hs.make("contacts", email="b@example.com")
+    assert third not in {first, second}
+    assert not [row for row in hs.state.query("SELECT * FROM hubspot__history") if "Bea" in row or "Ada" in row]
+    assert hs.post(f"{family}/companies/gdpr-delete", {"objectId": company}).status == 400
+
+
+def test_history_says_who_changed_what(hs: Portal) -> None:
+    record = hs.make("companies", name="Acme", seats="10")
+    later(hs)
+    hs.call("PATCH", f"/crm/v3/objects/companies/{record}", {"properties": {"seats": "12"}})
+    found = hs.get(f"/crm/objects/2026-09/companies/{record}", propertiesWithHistory="seats").body
+    newest, first = found["propertiesWithHistory"]["seats"]
+    assert (newest["sourceType"], newest["sourceId"]) == ("INTEGRATION", "1234567")
+    assert (first["sourceType"], first["updatedByUserId"]) == ("CRM_UI", 7_654_321)
+    body = {"inputs": [{"id": record}], "propertiesWithHistory": ["seats"]}
+    (read,) = hs.post("/crm/v3/objects/companies/batch/read", body).body["results"]
+    assert read["propertiesWithHistory"] == found["propertiesWithHistory"]

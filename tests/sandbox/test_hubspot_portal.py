@@ -1,5 +1,7 @@
 """What surrounds the records of the emulated HubSpot: sign-in, limits, properties, owners, pipelines, bulk loading."""
 
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
@@ -10,10 +12,11 @@ from hypothesis import strategies as st
 from integrations.sandbox.hubspot_app import create_app
 from integrations.sandbox.hubspot_load import load, load_associations, load_history, load_owners
 from integrations.sandbox.hubspot_portal import Portal as Kept
-from integrations.sandbox.hubspot_schema import TYPES
+from integrations.sandbox.hubspot_settings import change_settings
+from integrations.sandbox.hubspot_types import TYPES
 from integrations.sandbox.state import State
 from models.enums import Section
-from tests.sandbox.hubspot_server import TOKEN, Portal, Switchboard, plug, unzipped
+from tests.sandbox.hubspot_server import NOW, TOKEN, Portal, Switchboard, plug, unzipped
 
 VERSIONS = ("2026-09", "2026-03", "v3")
 STAMP = "2026-11-21T03:00:00Z"
@@ -44,7 +47,20 @@ KEYS = (
         "name",
         "label",
     ),
-    *("type", "fieldType", "groupName", "options", "primaryObjectId", "objectIdToMerge", "propertiesWithHistory"),
+    *(
+        "type",
+        "fieldType",
+        "groupName",
+        "options",
+        "labels",
+        "stages",
+        "metadata",
+        "primaryDisplayProperty",
+        "objectId",
+        "primaryObjectId",
+        "objectIdToMerge",
+        "propertiesWithHistory",
+    ),
 )
 
 
@@ -64,24 +80,43 @@ def test_wrong_tokens_are_refused(hs: Portal, token: str) -> None:
     assert set(reply.body) == {"status", "message", "correlationId", "category"}
 
 
-def test_rate_headers_come_with_all_but_search_answers(hs: Portal) -> None:
+def test_rate_headers_come_with_answers_and_of_search_only_the_daily_ones(hs: Portal) -> None:
     names = {"Daily": "625000", "Daily-Remaining": "624999", "Interval-Milliseconds": "10000", "Max": "190"}
     listed = hs.get("/crm/objects/2026-09/companies")
     assert {name: listed.headers[f"X-HubSpot-RateLimit-{name}"] for name in names} == names
     assert int(hs.get("/crm/owners/2026-09").headers["X-HubSpot-RateLimit-Remaining"]) == 188
     searched = hs.post("/crm/objects/2026-09/companies/search", {})
-    assert not [name for name in searched.headers if "ratelimit" in name.lower()]
+    found = {name.lower() for name in searched.headers if "ratelimit" in name.lower()}
+    assert found == {"x-hubspot-ratelimit-daily", "x-hubspot-ratelimit-daily-remaining"}
 
 
 def test_limits_when_they_are_on(hs: Portal, hubspot_socket: Socket) -> None:
     plug(hubspot_socket, create_app(hs.state, token=TOKEN, rate_limit=3, search_limit=1))
-    assert [hs.post("/crm/v3/objects/companies/search", {}).status for _ in range(2)] == [200, 429]
-    searched = hs.post("/crm/v3/objects/companies/search", {}).body
-    assert (searched["policyName"], searched["errorType"]) == ("SECONDLY", "RATE_LIMIT")
-    refused = hs.get("/crm/v3/objects/companies")
+    searches = [hs.post("/crm/v3/objects/companies/search", {}) for _ in range(2)]
+    assert [reply.status for reply in searches] == [200, 429]
+    assert (searches[1].body["policyName"], searches[1].body["errorType"]) == ("SECONDLY", "RATE_LIMIT")
+    refused = [hs.get("/crm/v3/objects/companies") for _ in range(3)][-1]
     assert (refused.status, refused.body["policyName"]) == (429, "TEN_SECONDLY_ROLLING")
     assert refused.headers["X-HubSpot-RateLimit-Remaining"] == "0"
     assert refused.body["message"] == "You have reached your ten_secondly_rolling limit."
+    change_settings(hs.state, daily_limit=3)
+    daily = hs.get("/crm/v3/owners")
+    assert (daily.status, daily.body["policyName"]) == (429, "DAILY")
+    assert daily.headers["X-HubSpot-RateLimit-Daily-Remaining"] == "0"
+    hs.state.clock.set(NOW + timedelta(days=1))
+    change_settings(hs.state, rate_limit=None)
+    assert hs.get("/crm/v3/owners").status == 200
+
+
+def test_the_search_limit_is_a_real_second(hs: Portal) -> None:
+    change_settings(hs.state, search_limit=2)
+    begun = time.monotonic()
+    statuses = []
+    while statuses.count(200) < 4:
+        statuses.append(hs.post("/crm/v3/objects/companies/search", {}).status)
+        time.sleep(0.05 if statuses[-1] == 429 else 0)
+    assert time.monotonic() - begun >= 1
+    assert statuses[:3] == [200, 200, 429]
 
 
 def test_answers_are_zipped_for_those_who_ask(hs: Portal) -> None:
@@ -123,8 +158,10 @@ ENDPOINTS = (
     ),
     "/crm/v4/associations/contacts/companies/batch/labels/archive",
     "/crm/v4/associations/contacts/companies/labels",
-    "/crm/properties/2026-09/contacts",
-    "/crm/properties/2026-09/contacts/groups",
+    *(f"/crm/v3/associations/contacts/companies/batch/{verb}" for verb in ("read", "create", "archive")),
+    *(f"/crm/properties/2026-09/contacts{verb}" for verb in ("", "/groups", "/batch/read", "/batch/archive")),
+    *("/crm/pipelines/2026-09/deals", "/crm/v3/pipelines/deals/default/stages", "/crm-object-schemas/2026-09/schemas"),
+    *("/crm/objects/2026-09/contacts/gdpr-delete", "/oauth/2026-03/token", "/oauth/v1/token"),
 )
 
 

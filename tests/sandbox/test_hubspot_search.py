@@ -1,5 +1,6 @@
 """Search of the emulated HubSpot: filters, sorts, pages and their caps."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integrations.sandbox.hubspot_load import load
-from tests.sandbox.hubspot_server import FAMILIES, Portal, Reply
+from integrations.sandbox.hubspot_settings import change_settings
+from tests.sandbox.hubspot_server import FAMILIES, NOW, Portal, Reply
 
 FIRMS = """name          | seats | next_renewal | is_strategic | domain         | hs_lastmodifieddate
            Acme          | 5     | 2026-12-01   | true         | acme.example   | 2026-11-20T10:00:00Z
@@ -173,3 +175,46 @@ def test_windows_hold_what_python_says(hs: Portal, seats: list[int | None], low:
     load(hs.state, "companies", [{"name": "x", "seats": None if one is None else str(one)} for one in seats])
     reply = search(hs, where("seats", "BETWEEN", value=str(low), highValue=str(low + width)), limit=200)
     assert reply.body["total"] == sum(one is not None and low <= one <= low + width for one in seats)
+
+
+def test_records_are_found_some_seconds_after_they_are_written(hs: Portal) -> None:
+    change_settings(hs.state, search_lag_s=30)
+    load(hs.state, "companies", table(FIRMS))
+    fresh = hs.make("companies", name="Fresh")
+    assert search(hs).body["total"] == 4
+    hs.state.clock.set(NOW + timedelta(seconds=29))
+    assert search(hs).body["total"] == 4
+    hs.state.clock.set(NOW + timedelta(seconds=30))
+    assert search(hs).body["total"] == 5
+    hs.call("PATCH", f"/crm/v3/objects/companies/{fresh}", {"properties": {"seats": "1"}})
+    assert search(hs).body["total"] == 4
+    assert len(hs.get("/crm/v3/objects/companies").body["results"]) == 5
+
+
+@pytest.mark.parametrize("direction", ["ASCENDING", "DESCENDING"])
+def test_sorted_results_stand_out_of_their_place(hs: Portal, direction: str) -> None:
+    instants = [f"2026-11-20T{minute // 60:02d}:{minute % 60:02d}:00Z" for minute in range(600)]
+    ids = load(hs.state, "companies", [{"name": "A", "hs_lastmodifieddate": one} for one in instants])
+    wanted = ids if direction == "ASCENDING" else ids[::-1]
+    sorts = [{"propertyName": "hs_lastmodifieddate", "direction": direction}]
+
+    def listed() -> list[str]:
+        pages = [search(hs, sorts=sorts, limit=200, after=str(after)).body["results"] for after in (0, 200, 400)]
+        return [record["id"] for page in pages for record in page]
+
+    assert listed() == wanted
+    change_settings(hs.state, search_disorder_s=1_800)
+    seen = listed()
+    assert sorted(seen) == sorted(ids)
+    shifts = [abs(seen.index(one) - place) for place, one in enumerate(wanted)]
+    assert 1 < max(shifts) <= 30
+
+
+def test_records_by_what_they_are_associated_with(hs: Portal) -> None:
+    contact, first, second = hs.make("contacts"), hs.make("companies", name="A"), hs.make("companies", name="B")
+    hs.call("PUT", f"/crm/v4/objects/contacts/{contact}/associations/default/companies/{second}")
+    reply = search(hs, where("associations.contact", "EQ", value=contact))
+    assert [record["id"] for record in reply.body["results"]] == [second]
+    assert search(hs, where("associations.contact", "IN", values=[contact, "9"])).body["total"] == 1
+    assert search(hs, where("associations.contact", "GT", value=contact)).status == 400
+    assert first != second

@@ -280,6 +280,7 @@ def serve_sandbox(  # noqa: PLR0917  # each is an option, given by name
     state: Annotated[Path | None, typer.Option(help="Keep the CRMs' state in this file.")] = None,
     customers: Annotated[int | None, typer.Option(min=1, help="Fill with a sample portfolio of this size.")] = None,
     empty: Annotated[bool, typer.Option("--empty", help="Begin with no customers.")] = False,
+    bare: Annotated[bool, typer.Option("--bare", help="Begin without what `plansync provision` makes.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the sample portfolio.")] = 7,
     as_of: Day = None,
     files: Annotated[
@@ -297,6 +298,7 @@ def serve_sandbox(  # noqa: PLR0917  # each is an option, given by name
             hubspot_port=hubspot_port,
             state_path=state,
             customers=customers,
+            bare=bare,
             seed=seed,
             as_of=as_of.date() if as_of else None,
             files=files,

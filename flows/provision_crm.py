@@ -145,8 +145,8 @@ def _say_standing(parts: Sequence[Part], say: Say) -> None:
     for part in parts:
         detail = f": {part.detail}" if part.detail else ""
         say(f"{part.standing:<{width}}  {part.kind} {part.name} ({part.wanted}){detail}")
-        if part.todo:
-            say(f"{'':<{width}}  -> {part.todo}")
+    for todo in dict.fromkeys(part.todo for part in parts if part.todo):
+        say(f"-> {todo}")
 
 
 def _say_verified(done: Provisioning, say: Say) -> None:

@@ -38,7 +38,8 @@ class NeededProperty:
     @property
     def wanted(self) -> str:
         """What it must be, for people."""
-        said = f"{self.type}: {', '.join(self.options)}" if self.options else f"{self.type} ({self.field_type})"
+        said = {"text": "line of text", "textarea": "text", "select": "dropdown"}.get(self.field_type, self.type)
+        said += f": {', '.join(self.options)}" if self.options else ""
         return f"{said}, unique" if self.is_key else said
 
 

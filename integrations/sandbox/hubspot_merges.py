@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from integrations.sandbox.hubspot_answers import Answer, invalid, not_found
+from integrations.sandbox.hubspot_answers import Answer, a_name, invalid, not_found
 from integrations.sandbox.hubspot_calls import Call
 from integrations.sandbox.hubspot_links import move_links, part_records, rejoin_records
 from integrations.sandbox.hubspot_objects import shown
@@ -116,8 +116,8 @@ def gdpr_delete(call: Call) -> Answer:
     kind = call.kind()
     if kind.plural != "contacts":
         raise invalid(f"Permanent deletion is not supported for object type {kind.type_id}")
-    key, id_property = str(call.body.get("objectId")), call.body.get("idProperty")
-    by = None if id_property in {None, "hs_object_id"} else str(id_property)
+    key, id_property = str(call.body.get("objectId")), a_name(call.body.get("idProperty"))
+    by = None if id_property == "hs_object_id" else id_property
     if by is None and as_id(key) is None:
         raise invalid(f"objectId {key} is not a record id")
     for state in (LIVE, ARCHIVED):

@@ -141,7 +141,7 @@ def _described(kind: ObjectType, stage: Stage, metadata: Json) -> Stage:
         is_won, is_lost = probability == 1, probability == 0
         return replace(stage, probability=probability, is_won=is_won, is_closed=is_won or is_lost)
     state = metadata.get("ticketState", "OPEN")
-    if state not in {"OPEN", "CLOSED"}:
+    if state not in ("OPEN", "CLOSED"):
         message = f"Failed to deserialize metadata for object type {kind.plural}"
         raise invalid(message, subCategory="PipelineError.INVALID_PIPELINE_STAGE_METADATA")
     return replace(stage, is_closed=state == "CLOSED")

@@ -139,7 +139,7 @@ def _associated(portal: Portal, kind: ObjectType, given: Json) -> Clause:
     """Records by the id of one that they are associated with (*Search the CRM*: ``associations.{objectType}``)."""
     other = portal.kind(str(given["propertyName"]).removeprefix(_ASSOCIATED))
     values = given.get("values") if given["operator"] == "IN" else [given.get("value")]
-    if given["operator"] not in {"EQ", "IN"} or not isinstance(values, list) or len(values) > MOST_VALUES:
+    if given["operator"] not in ("EQ", "IN") or not isinstance(values, list) or len(values) > MOST_VALUES:
         raise _problem()
     ids = [as_id(value) for value in values]
     held = f"SELECT from_id FROM hubspot__associations WHERE from_type = ? AND to_type = ? AND to_id IN ({marks(ids)})"  # noqa: S608 - marks only

@@ -55,7 +55,7 @@ class Provisioning:
             "check": self.is_check,
             "status": {Exit.DONE: "complete", Exit.PENDING: "missing", Exit.HELD: "differs"}.get(self.ending, "failed"),
             "parts": [_part_as_json(part, problems.get(part.name)) for part in self.parts],
-            "made": [made.part.name for made in self.made if not made.problem],
+            "made": [made.part.name for made in self.made if made.is_new and not made.problem],
             "failed": [{"name": made.part.name, "problem": made.problem} for made in self.made if made.problem],
             "assigned": self.assigned or None,
         }
@@ -137,7 +137,8 @@ def _make(port: CrmPort, done: Provisioning, say: Say) -> None:
     for made in port.create(lacking):
         done.made.append(made)
         note = f" ({made.note})" if made.note else ""
-        say(f"  FAIL {made.part.name}: {made.problem}" if made.problem else f"  done {made.part.name}{note}")
+        mark = "done" if made.is_new else "kept"
+        say(f"  FAIL {made.part.name}: {made.problem}" if made.problem else f"  {mark} {made.part.name}{note}")
 
 
 def _say_standing(parts: Sequence[Part], say: Say) -> None:

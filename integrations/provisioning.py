@@ -40,11 +40,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What became of making one missing part: done, unless ``problem`` says why not. ``note`` is worth knowing."""
+    """What became of making one missing part: done, unless ``problem`` says why not. ``note`` is worth knowing.
+
+    ``is_new`` is False where it turned out to be there already, hidden from the signed-in user: it was left as it is.
+    """
 
     part: Part
     problem: str = ""
     note: str = ""
+    is_new: bool = True
 
 
 def missing(parts: Iterable[Part]) -> list[Part]:

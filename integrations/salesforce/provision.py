@@ -1,4 +1,4 @@
-"""Making what an org lacks: one deployment of what is missing, grants one by one, an assignment if asked.
+"""Making what an org lacks: a trial, one deployment of what is new, grants one by one, an assignment if asked.
 
 The Metadata API deploys all of a package or nothing, so a refusal leaves the org as it was, and what a lost answer left
 behind is seen by the next comparison.
@@ -22,7 +22,8 @@ from integrations.transport import Request
 Json = Mapping[str, Any]
 
 FIRST_POLL_S, LONGEST_POLL_S, LONGEST_DEPLOY_S = 0.2, 10.0, 1_800.0
-ROLLED_BACK = "not done: the org took the whole deployment back"
+ROLLED_BACK = "not done: the org takes all of a deployment or nothing"
+THERE = "is there already, hidden from the signed-in user; left as it is"
 DEPLOY_RIGHTS = "sign in as an admin with the rights that docs/reference/permissions.md names for provisioning"
 
 
@@ -43,14 +44,38 @@ def create(org: Org, missing: Sequence[Part]) -> Iterator[Made]:
 
 
 def _deployed(org: Org, wanted: Sequence[Part]) -> Iterator[Made]:
-    files = package([part.name for part in wanted], org.config.api_version)
-    result = deploy(org, archive(files))
-    details = result.get("details") or {}
-    problems = {str(each.get("fullName")): _problem(each) for each in details.get("componentFailures") or ()}
+    """Deploy what is new; the org is asked first, without effect, what that is.
+
+    A component that the signed-in user may not see looks missing, and deploying it would change it.
+    """
+    tried = deploy(org, _archive_of(org, wanted), check_only=True)
+    if tried.get("status") != "Succeeded":
+        yield from _outcomes(tried, wanted)
+        return
+    there = {str(each.get("fullName")) for each in _messages(tried, "componentSuccesses") if not each.get("created")}
+    for part in wanted:
+        if part.name in there:
+            yield Made(part, note=THERE, is_new=False)
+    new = [part for part in wanted if part.name not in there]
+    if new:
+        yield from _outcomes(deploy(org, _archive_of(org, new)), new)
+
+
+def _archive_of(org: Org, wanted: Sequence[Part]) -> bytes:
+    return archive(package([part.name for part in wanted], org.config.api_version))
+
+
+def _messages(result: Json, kind: str) -> Sequence[Json]:
+    """The messages of one kind; the org leaves the list away where there is none, and sends a single one bare."""
+    found = (result.get("details") or {}).get(kind) or ()
+    return (found,) if isinstance(found, dict) else found
+
+
+def _outcomes(result: Json, wanted: Sequence[Part]) -> Iterator[Made]:
+    problems = {str(each.get("fullName")): _problem(each) for each in _messages(result, "componentFailures")}
     is_done = result.get("status") == "Succeeded"
-    elsewhere = sorted(
-        f"{name}: {said}" for name, said in problems.items() if name not in {part.name for part in wanted}
-    )
+    names = {part.name for part in wanted}
+    elsewhere = sorted(f"{name}: {said}" for name, said in problems.items() if name not in names)
     reason = result.get("errorMessage") or "; ".join(elsewhere)
     for part in wanted:
         problem = problems.get(part.name) or (f"{ROLLED_BACK}{f' ({reason})' if reason else ''}")

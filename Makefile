@@ -61,7 +61,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 JUDGES := tap-salesforce tap-hubspot backlot
-RECORD := $(BIN)/python -m pytest tests/contract tests/judges tests/flows/test_fidelity.py --ignore tests/judges/test_judging.py
+RECORD := $(BIN)/python -m pytest tests/contract tests/judges tests/flows/test_fidelity.py tests/flows/test_provision.py --ignore tests/judges/test_judging.py
 
 # What cannot be installed is skipped, and says so.
 judges: $(VENV)/.dev

@@ -34,6 +34,8 @@ from integrations.transport import (
 
 Json = dict[str, Any]
 
+SCOPES_PATH = "/oauth/v2/private-apps/get/access-token-info"
+"""Where HubSpot tells what a static token may do; it has no dated path yet."""
 CONNECT_TIMEOUT_S = 5.0
 LOCKED_WAIT_S = 2.0
 SECOND_WAIT_S = 1.0
@@ -146,6 +148,21 @@ class Portal:
             found = self.get(self.area("properties", f"/{object_type}")).data.get("results", [])
             self._properties[object_type] = {str(one["name"]): one for one in found}
         return self._properties[object_type]
+
+    def scopes(self) -> frozenset[str] | None:
+        """What the token may do; None where HubSpot does not tell."""
+        reply = self._asked(self._introspection(), tolerated=frozenset({400, 401, 403, 404}))
+        scopes = reply.data.get("scopes")
+        return frozenset(map(str, scopes)) if reply.status == 200 and isinstance(scopes, list) else None
+
+    def _introspection(self) -> Request:
+        """HubSpot tells of static tokens and of those that came by OAuth at two places."""
+        id_, secret, token = self.config.client_id, self.config.client_secret, self._access.current()
+        if self.refresh_token is None or id_ is None or secret is None:
+            return Request("POST", SCOPES_PATH, is_repeatable=True, body=orjson.dumps({"tokenKey": token}))
+        form = {"client_id": id_, "client_secret": secret.get_secret_value(), "token": token}
+        path = f"{TOKEN_PATH}/introspect"
+        return Request("POST", path, is_repeatable=True, body=urlencode(form).encode(), headers=FORM)
 
     def _asked(self, request: Request, *, is_write: bool = False, tolerated: frozenset[int] = frozenset()) -> Reply:
         parsed: list[Json] = []

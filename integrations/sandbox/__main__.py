@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--files", type=Path, help="folder for the sample's usage and survey files")
     parser.add_argument("--token", help="access token of both CRMs; without it a random one")
     parser.add_argument("--transcript", type=Path, help="file that every exchange is appended to, for judges")
+    parser.add_argument("--bare", action="store_true", help="begin without what plansync provision makes")
     given = parser.parse_args()
     serve(
         salesforce_port=given.salesforce_port,
@@ -32,6 +33,7 @@ def main() -> None:
         files=given.files,
         token=given.token,
         transcript=given.transcript,
+        bare=given.bare,
     )
 
 

@@ -64,6 +64,7 @@ def running_sandbox(
     files: Path | None = None,
     token: str | None = None,
     transcript: Path | None = None,
+    bare: bool = False,
     salesforce_port: int = 0,
     hubspot_port: int = 0,
     ready_within_s: float = 300.0,
@@ -78,6 +79,7 @@ def running_sandbox(
     options = {"as-of": as_of, "state": state, "files": files, "token": token, "transcript": transcript}
     for option, value in options.items():
         command += [] if value is None else [f"--{option}", str(value)]
+    command += ["--bare"] if bare else []
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))),

@@ -60,6 +60,11 @@ class House:
         counts = self.admin("GET", "/requests")["counts"]
         return sum(kinds.get("write", 0) for kinds in counts.values())
 
+    def log(self) -> list[dict[str, Any]]:
+        """The requests that both CRMs saw since they were last forgotten, oldest first."""
+        found: list[dict[str, Any]] = self.admin("GET", "/requests?list=true")["requests"]
+        return found
+
     def forget_requests(self) -> None:
         self.admin("DELETE", "/requests")
 

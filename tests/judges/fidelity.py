@@ -4,6 +4,7 @@ Endpoint by endpoint: who outside this project confirms that the sandbox behaves
 here is kept by hand but the addresses of vendors' pages: what plansync calls and what judges confirmed are recorded.
 """
 
+import json
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ from tests.judges.results import FOLDER, Endpoint, Result, read
 from tests.judges.waivers import waivers
 
 PAGE = FOLDER.parent / "fidelity.md"
+RECORDINGS = FOLDER / "recordings.json"
+"""Answers of the real CRMs that others recorded: ``[{"crm", "method", "path_template", "source", "note"}]``."""
 PAGES = Path(__file__).with_name("pages.toml")
 
 _HEAD = """\
@@ -42,6 +45,8 @@ class Row:
     """When plansync calls it; empty where it does not."""
     judges: Mapping[str, Sequence[str]]
     page: str
+    recordings: Sequence[str]
+    """Where answers of the real CRM to it are kept, which the sandbox was held against."""
 
     @property
     def is_confirmed(self) -> bool:
@@ -56,7 +61,8 @@ class Row:
 
 def results() -> list[Result]:
     """What every judge found, by name; the recording of what plansync calls is none."""
-    found = [each for file in sorted(FOLDER.glob("*.json")) if file != CALLS for each in read(file)]
+    files = sorted({*FOLDER.glob("*.json")} - {CALLS, RECORDINGS})
+    found = [each for file in files for each in read(file)]
     return sorted(found, key=lambda each: (each.judge, each.version))
 
 
@@ -64,9 +70,10 @@ def rows() -> list[Row]:
     """All that plansync calls or the sandbox serves, by CRM and path."""
     (calls,) = read(CALLS)
     judged = results()
-    endpoints = {*calls.checks, *served(), *(endpoint for each in judged for endpoint in each.checks)}
+    kept = recordings()
+    endpoints = {*calls.checks, *served(), *kept, *(endpoint for each in judged for endpoint in each.checks)}
     return [
-        _row(endpoint, calls.checks.get(endpoint, ()), judged)
+        _row(endpoint, calls.checks.get(endpoint, ()), judged, kept.get(endpoint, ()))
         for endpoint in sorted(endpoints, key=lambda each: (each[0], each[2], each[1]))
     ]
 
@@ -84,13 +91,24 @@ def rendered() -> str:
     return "\n".join([*parts, *_of_waivers()]) + "\n"
 
 
-def _row(endpoint: Endpoint, occasions: Sequence[str], judged: Sequence[Result]) -> Row:
+def recordings() -> dict[Endpoint, list[str]]:
+    """Sources of recorded answers by endpoint; none where nobody keeps any."""
+    if not RECORDINGS.exists():
+        return {}
+    found: dict[Endpoint, list[str]] = {}
+    for each in json.loads(RECORDINGS.read_text(encoding="utf-8")):
+        sources = found.setdefault((each["crm"], each["method"], each["path_template"]), [])
+        sources += [] if each["source"] in sources else [each["source"]]
+    return found
+
+
+def _row(endpoint: Endpoint, occasions: Sequence[str], judged: Sequence[Result], recorded: Sequence[str]) -> Row:
     by_judge: dict[str, set[str]] = {}
     for each in judged:
         if endpoint in each.checks:
             by_judge.setdefault(each.judge, set()).update(each.checks[endpoint])
     judges = {judge: sorted(checks) for judge, checks in sorted(by_judge.items())}
-    return Row(endpoint, occasions, judges, _page_of(endpoint))
+    return Row(endpoint, occasions, judges, _page_of(endpoint), recorded)
 
 
 def _page_of(endpoint: Endpoint) -> str:
@@ -127,14 +145,14 @@ def _summary(found: Sequence[Row]) -> Iterator[str]:
 
 def _table(found: Sequence[Row], *, with_occasions: bool) -> Iterator[str]:
     called_by = " called by |" if with_occasions else ""
-    yield f"| endpoint |{called_by} confirmed by | documented |"
-    yield "|---|---|---|---|" if with_occasions else "|---|---|---|"
+    yield f"| endpoint |{called_by} confirmed by | recorded | documented |"
+    yield "|---|---|---|---|---|" if with_occasions else "|---|---|---|---|"
     for row in found:
         _, method, template = row.endpoint
         cells = [f"`{method} {template}`"]
         if with_occasions:
             cells.append(", ".join(row.occasions))
-        cells += [_confirmed_by(row), f"[page]({row.page})" if row.page else "no page noted"]
+        cells += [_confirmed_by(row), "; ".join(row.recordings), f"[page]({row.page})" if row.page else "no page noted"]
         yield f"| {' | '.join(cells)} |"
 
 

@@ -26,7 +26,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """The judge by HubSpot's own models, and at the end what it confirmed and which endpoints the ports called."""
     judging = Bench(tmp_path_factory.mktemp("transcript") / "contract.jsonl")
     yield judging
-    judging.keep()
+    judging.keep("hubspot-models")
     keep_calls("contract suite", judging.calls)
 
 

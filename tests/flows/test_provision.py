@@ -17,17 +17,24 @@ from flows.settings import load
 from integrations.sandbox.process import running_sandbox
 from integrations.sandbox.salesforce_store import INTEGRATION_USERNAME
 from tests.flows.conftest import House
+from tests.judges.bench import Bench
 from tests.judges.calls import calls_logged, keep_calls
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Iterator[House]:
-    """A house whose CRMs lack everything that provisioning makes."""
-    running = running_sandbox(customers=6, seed=3, as_of=DAY, bare=True, files=tmp_path)
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "transcript.jsonl")
+
+
+@pytest.fixture
+def bare(tmp_path: Path, bench: Bench) -> Iterator[House]:
+    """A house whose CRMs lack everything that provisioning makes; HubSpot's own models judge what HubSpot is asked."""
+    running = running_sandbox(customers=6, seed=3, as_of=DAY, bare=True, files=tmp_path, transcript=bench.file)
     with running as sandbox, environment(sandbox, tmp_path):
         yield House(tmp_path, sandbox, write_settings(tmp_path, sandbox))
+        bench.judge()
 
 
 def called(house: House, *words: str) -> Result:
@@ -43,7 +50,7 @@ def run_night(house: House) -> dict[str, Any]:
         return night(run, Plainly())
 
 
-def test_bare_crms_are_provisioned_written_to_and_then_need_nothing_more(bare: House) -> None:
+def test_bare_crms_are_provisioned_written_to_and_then_need_nothing_more(bare: House, bench: Bench) -> None:
     assert called(bare, "doctor").exit_code == 5
     bare.forget_requests()
     for crm in ("salesforce", "hubspot"):
@@ -56,6 +63,8 @@ def test_bare_crms_are_provisioned_written_to_and_then_need_nothing_more(bare: H
     made = called(bare, "provision", "hubspot", "--json")
     assert (made.exit_code, told(made)["status"]) == (0, "complete")
     keep_calls("provision", calls_logged(bare.log()))
+    bench.judge()
+    bench.keep("hubspot-models-provision")
     sound = called(bare, "doctor", "--json")
     assert sound.exit_code == 0, sound.output
     assert {each["detail"][0] for each in told(sound) if each["check"].endswith("key mode")} == {"a"}

@@ -43,6 +43,6 @@ class Bench:
             if judged := checks(each):
                 self.confirmed[each.crm, each.method, each.template].update(judged)
 
-    def keep(self) -> None:
-        """Keep, or compare, which endpoints the models confirmed."""
-        keep("hubspot-models", JUDGE, version(PACKAGE), self.confirmed)
+    def keep(self, name: str) -> None:
+        """Keep, or compare, which endpoints the models confirmed, as the file ``name``."""
+        keep(name, JUDGE, version(PACKAGE), self.confirmed)

@@ -12,7 +12,7 @@ endif
 export NO_PROXY := $(NO_PROXY),127.0.0.1,localhost
 export no_proxy := $(NO_PROXY)
 
-.PHONY: help demo test lint format bench soak lock clean
+.PHONY: help demo test lint format bench soak judges-node lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make lint   format, lint, types, import contracts"
 	@echo "make bench  seconds, memory and API calls at 2,000 and 20,000 customers"
 	@echo "make soak   the slow tests at full size"
+	@echo "make judges-node  clients from npm judge the emulated CRMs (needs npm; 600 MB)"
 	@echo "make lock   renew the lock files (for maintainers)"
 
 $(BIN)/python:
@@ -58,6 +59,15 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
+JUDGES := tests/judges/node
+
+$(JUDGES)/node_modules/.package-lock.json: $(JUDGES)/package.json $(JUDGES)/package-lock.json $(JUDGES)/.npmrc
+	cd $(JUDGES) && npm ci
+	@touch $@
+
+judges-node: $(VENV)/.dev $(JUDGES)/node_modules/.package-lock.json
+	PLANSYNC_JUDGES=node $(BIN)/python -m pytest $(JUDGES)
+
 LOCK := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --no-annotate pyproject.toml
 
 lock:
@@ -67,4 +77,4 @@ lock:
 	$(LOCK) --all-extras --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(JUDGES)/node_modules demo

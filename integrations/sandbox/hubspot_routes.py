@@ -27,8 +27,9 @@ Row = tuple[str, str, Handler, Scopes | None]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path. ``parts`` are its segments behind the family's; in braces, those that name something."""
+    """One path, with what names something in braces; ``parts`` are its segments behind the family's."""
 
+    template: str
     handler: Handler
     version: str
     scopes: Scopes | None
@@ -243,7 +244,7 @@ def _nothing(call: Call) -> Answer:
     raise MissingError
 
 
-_NOWHERE = Route(_nothing, "", None)
+_NOWHERE = Route("", _nothing, "", None)
 
 
 class _Router:
@@ -260,8 +261,9 @@ class _Router:
         table = self._families.setdefault(family, {})
         for method, path, handler, needs in rows:
             parts = tuple(path.split("/")) if path else ()
-            logged = f"/{family}/{path}" if "{token}" in path else None
-            route = Route(handler, version, needs, parts, handler in _READS, is_open, logged)
+            template = f"/{family}/{path}" if path else f"/{family}"
+            logged = template if "{token}" in path else None
+            route = Route(template, handler, version, needs, parts, handler in _READS, is_open, logged)
             table.setdefault((method, len(parts)), []).append(route)
 
     def route(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:

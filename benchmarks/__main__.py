@@ -16,6 +16,7 @@ from rich.table import Table
 
 from benchmarks import bulk
 from benchmarks.measuring import in_child, median_of
+from benchmarks.pace import pace
 from flows.demo import DAY, environment, write_settings
 from integrations.sandbox.process import running_sandbox
 
@@ -35,6 +36,10 @@ def main() -> None:
         show(size, measured)
     told["bulk"] = by_bulk = bulk.measure(bulk.CONTACTS)
     show_bulk(by_bulk)
+    with tempfile.TemporaryDirectory() as folder:
+        told["pace"] = rate = pace(Path(folder))
+    shown = f"at most {rate['most']} in any, {rate['used_share']:.0%} of the allowed used"
+    Console(width=170).print(f"two processes at {rate['limit']} requests in 10 s: {shown}")
     LAST.write_text(json.dumps(told, indent=1, default=str) + "\n")
 
 

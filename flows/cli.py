@@ -23,12 +23,14 @@ plans_app = typer.Typer(help="Success plans as people handle them.", no_args_is_
 runs_app = typer.Typer(help="What ran, and how it ended.", no_args_is_help=True)
 identity_app = typer.Typer(help="Who is who.", no_args_is_help=True)
 sandbox_app = typer.Typer(help="The two emulated CRMs.", no_args_is_help=True)
+state_app = typer.Typer(help="What is remembered between runs.", no_args_is_help=True)
 for name, group in {
     "report": report_app,
     "plans": plans_app,
     "runs": runs_app,
     "identity": identity_app,
     "sandbox": sandbox_app,
+    "state": state_app,
 }.items():
     app.add_typer(group, name=name)
 
@@ -265,6 +267,19 @@ def serve_sandbox(  # noqa: PLR0917  # each is an option, given by name
             as_of=as_of.date() if as_of else None,
             files=files,
         )
+
+
+@state_app.command("reset")
+def reset_state(
+    crm: Annotated[str, typer.Option(help="salesforce or hubspot")],
+    object: Annotated[str, typer.Option(help="accounts, contacts, ... as an error names it")],
+    config: Config = None,
+) -> None:
+    """Forget how far one object of one CRM was read: the next run reads all of it again. Records stay."""
+    with told_plainly():
+        from flows.history import forget_watermark
+
+        say(forget_watermark(crm, object, config))
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -8,7 +8,7 @@ import polars as pl
 
 from flows import runtime, settings
 from flows.settings import SettingsError
-from models.enums import Crm
+from models.enums import Crm, PullObject
 
 Rows = list[dict[str, Any]]
 
@@ -92,3 +92,17 @@ def _account(text: str) -> tuple[str, str]:
     if crm not in set(Crm) or not crm_id:
         raise SettingsError(f"{text!r} names no account: write salesforce:ID or hubspot:ID")
     return crm, crm_id
+
+
+def forget_watermark(crm: str, target: str, config: Path | None) -> str:
+    """Have the next run read all of one object of one CRM again. Records, plans and the ledger stay.
+
+    Raises:
+        SettingsError: There is no such CRM or object.
+    """
+    for given, known in ((crm, Crm), (target, PullObject)):
+        if given not in set(known):
+            raise SettingsError(f"{given!r} is none of {', '.join(known)}")
+    with runtime.existing_store(settings.load(config)) as store:
+        store.forget_watermark(crm, target)
+    return f"the next run reads all {target} of {crm} again"

@@ -9,8 +9,9 @@ from typing import TypeVar
 import polars as pl
 
 from flows.runtime import Run, files_named
+from flows.settings import located
 from integrations.crm import Page, Window
-from integrations.errors import CrmError
+from integrations.errors import CrmError, FieldMismatchError
 from integrations.flatfile import content_hash
 from integrations.surveys.files import SurveyFileError, read_surveys
 from integrations.usage.files import UsageFileError, read_usage
@@ -27,13 +28,17 @@ def pull_crm(run: Run, crm: Crm) -> dict[str, int]:
     """Pull every object of one CRM since its watermark. Returns rows by frame name.
 
     A CRM that fails keeps what it delivered so far, with watermarks unmoved, and is noted as trouble; the run goes on
-    with what is known.
+    with what is known. So is an object of which a mapped field is gone or changed; the other objects are pulled.
     """
     counts = run.pulled.setdefault(crm, {})
     try:
         now = run.ports[crm].now()
         for target in PullObject:
-            counts.update(_pull_object(run, crm, target, now))
+            try:
+                counts.update(_pull_object(run, crm, target, now))
+            except FieldMismatchError as error:
+                where = located(run.settings.source, error.setting)
+                run.note(f"{crm} {target}", f"{where}: {error}; correct the mapping, then run again")
     except CrmError as error:
         run.note(f"{crm} pull", error)
     return counts

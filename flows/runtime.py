@@ -1,8 +1,7 @@
 """From settings to parts: the only place that picks implementations, reads the clock and names a run."""
 
 import logging
-import os
-import socket
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,9 +13,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from flows.settings import HubSpotSettings, SalesforceSettings, Settings, SettingsError, located
+from flows import processes
+from flows.secret_file import SecretFile
+from flows.settings import CrmSettings, HubSpotSettings, SalesforceSettings, Settings, SettingsError, located
 from integrations.crm import CrmPort
 from integrations.flatfile import table_files
+from integrations.limits import Shared
+from integrations.tokens import InMemory, RefreshToken
 from models.enums import Crm, RunStatus, WriteAction, WriteKind
 from models.policy.load import load_policy
 from models.policy.pack import Policy
@@ -25,6 +28,8 @@ from models.store import Store
 logger = logging.getLogger(__name__)
 
 LEASE = "nightly-sync"
+ZERO_IS_NONE = ("bulk_above", "requests_per_10s")
+"""Settings whose 0 means that there is no such limit."""
 
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -102,17 +107,21 @@ def existing_store(settings: Settings) -> Store:
     return open_store(settings)
 
 
-def open_ports(settings: Settings) -> dict[Crm, CrmPort]:
+def open_ports(settings: Settings, shared: Shared | None = None) -> dict[Crm, CrmPort]:
     """A signed-out port for every CRM in the settings; the first request signs in.
+
+    Args:
+        settings: Where the CRMs are and how to sign in.
+        shared: Where all processes agree on the CRMs' limits; only this process by default.
 
     Raises:
         SettingsError: No CRM is set up, or one lacks its credentials.
     """
     ports: dict[Crm, CrmPort] = {}
     if settings.salesforce:
-        ports[Crm.SALESFORCE] = _salesforce(settings.salesforce, settings.source)
+        ports[Crm.SALESFORCE] = _salesforce(settings.salesforce, settings.source, shared)
     if settings.hubspot:
-        ports[Crm.HUBSPOT] = _hubspot(settings.hubspot, settings.source)
+        ports[Crm.HUBSPOT] = _hubspot(settings.hubspot, settings.source, shared)
     if not ports:
         raise SettingsError(
             "no CRM is set up: give [salesforce] or [hubspot] in plansync.toml; `plansync init` proposes both"
@@ -120,22 +129,39 @@ def open_ports(settings: Settings) -> dict[Crm, CrmPort]:
     return ports
 
 
-def _salesforce(settings: SalesforceSettings, file: Path | None) -> CrmPort:
+def _salesforce(settings: SalesforceSettings, file: Path | None, shared: Shared | None) -> CrmPort:
     from integrations.salesforce.client import Salesforce, SalesforceConfig
 
-    if not settings.access_token and not (settings.consumer_key and settings.consumer_secret):
+    refresh = _refresh_token(settings)
+    can_sign_in = settings.consumer_key and (
+        settings.consumer_secret or refresh or (settings.username and settings.private_key)
+    )
+    if not settings.access_token and not can_sign_in:
         raise SettingsError(
             "salesforce: no credentials: set PLANSYNC_SALESFORCE__CONSUMER_KEY and PLANSYNC_SALESFORCE__CONSUMER_SECRET"
+            " (or …__PRIVATE_KEY_FILE with salesforce.username, or …__REFRESH_TOKEN_FILE)"
         )
-    return Salesforce(_fitted(SalesforceConfig, "salesforce", settings, file))
+    config = _fitted(SalesforceConfig, "salesforce", settings, file)
+    return Salesforce(config, shared=shared, refresh_token=refresh)
 
 
-def _hubspot(settings: HubSpotSettings, file: Path | None) -> CrmPort:
+def _hubspot(settings: HubSpotSettings, file: Path | None, shared: Shared | None) -> CrmPort:
     from integrations.hubspot.client import HubSpot, HubSpotConfig
 
-    if not settings.access_token:
-        raise SettingsError("hubspot: no credentials: set PLANSYNC_HUBSPOT__ACCESS_TOKEN")
-    return HubSpot(_fitted(HubSpotConfig, "hubspot", settings, file))
+    refresh = _refresh_token(settings)
+    if not settings.access_token and not (refresh and settings.client_id and settings.client_secret):
+        raise SettingsError(
+            "hubspot: no credentials: set PLANSYNC_HUBSPOT__ACCESS_TOKEN (or, for an OAuth app, hubspot.client_id, "
+            "PLANSYNC_HUBSPOT__CLIENT_SECRET and PLANSYNC_HUBSPOT__REFRESH_TOKEN_FILE)"
+        )
+    config = _fitted(HubSpotConfig, "hubspot", settings, file)
+    return HubSpot(config, shared=shared, refresh_token=refresh)
+
+
+def _refresh_token(settings: CrmSettings) -> RefreshToken | None:
+    if settings.refresh_token_file is not None:
+        return SecretFile(settings.refresh_token_file)
+    return InMemory(settings.refresh_token.get_secret_value()) if settings.refresh_token else None
 
 
 def _fitted(
@@ -151,9 +177,10 @@ def _fitted(
 
 
 def _for_port(settings: SalesforceSettings | HubSpotSettings) -> dict[str, Any]:
-    """The part of a CRM's settings that its port reads; windows are the flows' own affair, and 0 means no limit."""
-    names = set(type(settings).model_fields) - {"hold_back_s", "overlap_s"}
-    return {name: None if (value := getattr(settings, name)) == 0 else value for name in sorted(names)}
+    """The part of a CRM's settings that its port reads; windows and where secrets lie are the flows' own affair."""
+    names = set(type(settings).model_fields) - {"hold_back_s", "overlap_s", "refresh_token", "refresh_token_file"}
+    values = {name: getattr(settings, name) for name in sorted(names)}
+    return values | dict.fromkeys(name for name in ZERO_IS_NONE if values.get(name) == 0)
 
 
 def check_parts(settings: Settings) -> None:
@@ -165,8 +192,8 @@ def check_parts(settings: Settings) -> None:
     """
     load_policy(settings.policy.path)
     with open_store(settings) as store:
-        _take_lease(store, _holder("check"), utc_now(), settings.run.lease_s)
-        store.release_lease(LEASE, _holder("check"))
+        _take_lease(store, processes.holder("check"), utc_now(), settings.run.lease_s)
+        store.release_lease(LEASE, processes.holder("check"))
     for port in open_ports(settings).values():
         port.close()
 
@@ -196,33 +223,24 @@ def open_run(
     with ExitStack() as stack:
         policy = load_policy(settings.policy.path)
         store = stack.enter_context(open_store(settings))
-        holder = _holder(run_id)
+        holder = processes.holder(run_id)
         _take_lease(store, holder, clock(), settings.run.lease_s)
         stack.callback(lambda: store.release_lease(LEASE, holder))
         store.open_run(run_id, day, clock())
         run = Run(run_id, day, is_dry, settings, policy, store, {}, clock, holder)
         try:
-            run.ports = open_ports(settings)
+            shared = store.shared(holder=holder, is_gone=processes.is_gone, clock=time.monotonic)
+            stack.callback(shared.close)
+            run.ports = open_ports(settings, shared)
             for port in run.ports.values():
                 stack.callback(port.close)
             yield run
         except BaseException as error:
             is_fault = isinstance(error, Exception)  # Ctrl-C and SIGTERM are not, whoever caught them first
             status = RunStatus.FAILED if is_fault else RunStatus.INTERRUPTED
-            store.close_run(run_id, status, {"error": type(error).__name__}, clock())
+            traffic = {str(crm): port.calls.told() for crm, port in run.ports.items()}
+            store.close_run(run_id, status, {"error": type(error).__name__, "traffic": traffic}, clock())
             raise
-
-
-def _holder(run_id: str) -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{run_id}"
-
-
-def _started(pid: int) -> str:
-    """When a process of this machine began, in its own ticks; empty if unknown. A number used again has another."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
 
 
 def _take_lease(store: Store, holder: str, now: datetime, ttl_s: int) -> None:
@@ -230,26 +248,13 @@ def _take_lease(store: Store, holder: str, now: datetime, ttl_s: int) -> None:
     if store.acquire_lease(LEASE, holder, now, ttl_s):
         return
     other = store.lease_holder(LEASE)
-    if other and _is_dead_here(other):
+    if other and processes.is_gone(other):
         store.release_lease(LEASE, other)
         if store.acquire_lease(LEASE, holder, now, ttl_s):
             return
     raise RunHeldError(
         f"run {(other or '').rpartition(':')[2]} is at work; wait for it, or until its lease of {ttl_s} s ends"
     )
-
-
-def _is_dead_here(holder: str) -> bool:
-    host, pid, started, _ = (*holder.split(":", 3), "", "", "")[:4]
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return _started(int(pid)) != started
 
 
 def files_named(patterns: tuple[str, ...]) -> list[Path]:

@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -25,8 +25,9 @@ from models.enums import Crm, StakeholderRole
 
 DEFAULT_FILE = Path("plansync.toml")
 ENV_PREFIX = "PLANSYNC_"
-SECRETS = {"access_token", "consumer_key", "consumer_secret"}
+SECRETS = {"access_token", "client_secret", "consumer_key", "consumer_secret", "private_key", "refresh_token"}
 FieldMap = dict[str, dict[str, str]]
+Section = TypeVar("Section", "SalesforceSettings | None", "HubSpotSettings | None")
 
 
 class SettingsError(Exception):
@@ -62,6 +63,13 @@ class CrmSettings(_Section):
     hold_back_s: int = Field(default=300, ge=0, description="Seconds before now that are left to the next run.")
     overlap_s: int = Field(default=600, ge=0, description="Seconds read again from the previous window.")
     role_words: dict[str, StakeholderRole] = Field(default_factory=dict)
+    refresh_token: SecretStr | None = None
+    refresh_token_file: Path | None = Field(
+        default=None, description="File of the refresh token; a token that replaces it is written there."
+    )
+    budget_pct: int = Field(default=90, ge=1, le=100, description="Part of the day's API calls at which reading stops.")
+    connections: int = Field(default=10, ge=1, le=100, description="Most connections open at a time.")
+    timeout_s: float = Field(default=60, gt=0, description="Longest wait for an answer.")
 
 
 class SalesforceSettings(CrmSettings):
@@ -72,6 +80,13 @@ class SalesforceSettings(CrmSettings):
     access_token: SecretStr | None = None
     consumer_key: SecretStr | None = None
     consumer_secret: SecretStr | None = None
+    username: str | None = Field(default=None, description="The API user, to sign in by JWT with the private key.")
+    private_key: SecretStr | None = None
+    is_test_org: bool = Field(default=False, description="A sandbox org: JWT sign-in at test.salesforce.com.")
+    requests_at_once: int = Field(
+        default=15, ge=1, le=25, description="Requests under way together, of all processes; 5 at most in a free org."
+    )
+    timeout_s: float = Field(default=120, gt=0, description="Longest wait for an answer.")
     fields: FieldMap = Field(default_factory=dict, description="Per object: plansync's name = the org's field.")
     bulk_above: int = Field(
         default=50_000, ge=0, description="Records of an object in a window above which Bulk API 2.0 reads; 0: never."
@@ -86,10 +101,15 @@ class HubSpotSettings(CrmSettings):
     base_url: str = "https://api.hubapi.com"
     api_version: str = Field(default="2026-09", pattern="^(2026-09|2026-03|v3)$")
     access_token: SecretStr | None = None
+    client_id: str | None = Field(default=None, description="Of an OAuth app; its secret and refresh token beside it.")
+    client_secret: SecretStr | None = None
     hold_back_s: int = Field(
         default=3600, ge=0, description="Seconds before now that are left to the next run: search lags."
     )
-    requests_per_10s: int = Field(default=190, ge=0, description="Requests per ten seconds; 0 lifts the limit.")
+    requests_per_10s: int = Field(
+        default=180, ge=0, description="Requests per ten seconds, of all processes; 0 lifts the limit."
+    )
+    searches_per_s: int = Field(default=5, ge=1, description="Searches per second; HubSpot allows an account 5.")
     properties: FieldMap = Field(
         default_factory=dict, description="Per object: plansync's name = the portal's property."
     )
@@ -133,7 +153,8 @@ class _EnvWithSecretFiles(EnvSettingsSource):
         found = dict(super()._load_env_vars())
         for name in [name for name in found if name.endswith("_file")]:
             plain = name.removesuffix("_file")
-            if plain.rpartition("__")[2] in SECRETS:
+            field = plain.rpartition("__")[2]
+            if field in SECRETS and field != "refresh_token":  # that file is written, too: its path must stay known
                 found[plain] = _secret_from(Path(str(found.pop(name))), name)
         return found
 
@@ -226,8 +247,16 @@ def _anchored(chosen: Settings, folder: Path) -> Settings:
             "usage": FileSettings(files=tuple(str(base / each) for each in chosen.usage.files)),
             "surveys": FileSettings(files=tuple(str(base / each) for each in chosen.surveys.files)),
             "report": ReportSettings(folder=base / chosen.report.folder),
+            "salesforce": _anchored_token(chosen.salesforce, base),
+            "hubspot": _anchored_token(chosen.hubspot, base),
         }
     )
+
+
+def _anchored_token(section: Section, base: Path) -> Section:
+    if section is None or section.refresh_token_file is None:
+        return section
+    return section.model_copy(update={"refresh_token_file": base / section.refresh_token_file})
 
 
 def _refuse_bad_file(file: Path) -> None:

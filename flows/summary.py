@@ -18,7 +18,7 @@ def summary(run: Run, assessed: Assessed, changes: pl.DataFrame) -> Summary:
 
     ``changes`` counts what the CRMs confirmed; in a dry run, what would be written. ``unchanged``, ``contested`` and
     ``deferred`` come from the change set. ``status`` is ``degraded`` when a part failed, a record was set aside, or a
-    write was refused.
+    write was refused. ``traffic`` says more of ``api_calls``: kinds, retries, waits, bytes.
     """
     errors = run.store.row_errors(run.run_id)
     failed = sum(count for (*_, landed), count in run.settled.items() if not landed)
@@ -41,6 +41,7 @@ def summary(run: Run, assessed: Assessed, changes: pl.DataFrame) -> Summary:
         "api_calls": {
             str(crm): {"read": port.calls.read, "write": port.calls.write} for crm, port in run.ports.items()
         },
+        "traffic": {str(crm): port.calls.told() for crm, port in run.ports.items()},
         "seconds": {name: round(seconds, 3) for name, seconds in run.seconds.items()},
     }
 

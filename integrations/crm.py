@@ -3,10 +3,11 @@
 A third CRM is one more folder that satisfies ``CrmPort``; the suite in ``tests/contract`` says whether it does.
 """
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -40,11 +41,60 @@ class Page:
 
 @dataclass(slots=True)
 class CallCounter:
-    """Requests that left the house, by what they do. A retry counts again; sign-in counts as a read."""
+    """Requests that left the house and what they cost. A retry counts again; sign-in counts as a read.
+
+    Attributes:
+        kinds: Requests by kind, as the vendor's folder names them (``query``, ``search``, ``sign-in``, ...).
+        retries: Tries beyond the first of a request, sign-in on a refused token not counted.
+        retry_wait_s: Seconds waited before them.
+        limit_wait_s: Seconds waited for a turn under the CRM's limits; threads that wait together count each.
+        bytes_sent: Of bodies, before the wire.
+        bytes_received: Of bodies, as they came over the wire, compressed.
+        rows_read: Rows by frame, kept by the pull.
+    """
 
     read: int = 0
     write: int = 0
+    retries: int = 0
+    retry_wait_s: float = 0.0
+    limit_wait_s: float = 0.0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
     rows_read: dict[str, int] = field(default_factory=dict)
+    _counting: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def add(self, kind: str, *, is_write: bool, sent: int, received: int) -> None:
+        """Count one request that left, with the bytes of its body and of its answer's. Safe for several threads."""
+        with self._counting:
+            self.write += is_write
+            self.read += not is_write
+            self.kinds[kind] = self.kinds.get(kind, 0) + 1
+            self.bytes_sent += sent
+            self.bytes_received += received
+
+    def retried(self, wait_s: float) -> None:
+        """Count a try beyond the first and the wait before it."""
+        with self._counting:
+            self.retries += 1
+            self.retry_wait_s += wait_s
+
+    def queued(self, wait_s: float) -> None:
+        """Count a wait for a turn."""
+        with self._counting:
+            self.limit_wait_s += wait_s
+
+    def told(self) -> dict[str, Any]:
+        """What a run says of its traffic with one CRM."""
+        with self._counting:
+            return {
+                "kinds": dict(sorted(self.kinds.items())),
+                "retries": self.retries,
+                "retry_wait_s": round(self.retry_wait_s, 3),
+                "limit_wait_s": round(self.limit_wait_s, 3),
+                "bytes_sent": self.bytes_sent,
+                "bytes_received": self.bytes_received,
+            }
 
 
 class CrmPort(Protocol):

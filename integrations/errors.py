@@ -22,3 +22,14 @@ class CrmUnavailableError(CrmError):
 
 class CrmRefusedError(CrmError):
     """Stop this CRM's part of the run: credentials, permissions, a missing field or a spent quota."""
+
+
+class FieldMismatchError(CrmRefusedError):
+    """Stop this object's part of the run: a field that the settings map is gone, or holds something else now.
+
+    ``setting`` is the path of the setting that names it, from its section on.
+    """
+
+    def __init__(self, message: str, *, setting: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.setting = setting

@@ -17,17 +17,29 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
-def one_host(url: str, *, example: str) -> str:
+def is_of(host: str, domains: Collection[str]) -> bool:
+    """Whether ``host`` is one of ``domains`` or lies below one."""
+    return any(host == domain or host.endswith(f".{domain}") for domain in domains)
+
+
+def one_host(url: str, *, example: str, domains: Collection[str]) -> str:
     """The scheme and host of ``url``.
 
+    Args:
+        url: What the settings say.
+        example: A good one, for the message.
+        domains: The vendor's own domains; a token is sent nowhere else but to loopback.
+
     Raises:
-        ValueError: It names more than a host, or plain http beyond loopback.
+        ValueError: It names more than a host, a host that is not the vendor's, or plain http beyond loopback.
     """
     parts = urlsplit(url)
     if parts.hostname is None or parts.path not in ("", "/") or parts.query or parts.username:
         raise ValueError(f"must be a host alone, as {example}")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise ValueError("must be https; plain http is for loopback only")
+    if parts.hostname not in LOOPBACK and not is_of(parts.hostname, domains):
+        raise ValueError(f"must be a host of {' or '.join(sorted(domains))}, as {example}")
     return f"{parts.scheme}://{parts.netloc}"
 
 

@@ -134,7 +134,8 @@ def _check(watermark: Watermark | None, at: datetime) -> None:
     if until.tzinfo is None or not _EARLIEST <= until <= at + _AHEAD:
         raise StoreError(
             f"the watermark of {watermark.crm} {watermark.target} is {until.isoformat()}, which cannot be at "
-            f"{at.isoformat()}: check the clock, then forget this watermark to pull everything again"
+            f"{at.isoformat()}: check the clock, then pull everything again after "
+            f"`plansync state reset --crm {watermark.crm} --object {watermark.target}`"
         )
 
 

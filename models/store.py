@@ -1,5 +1,6 @@
 """The store: everything that plansync knows, in one database and a folder of segments beside it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,7 @@ from models.mirror import Mirror, Watermark
 from models.plan_items import PlanItemRevisions
 from models.run_log import RunLog
 from models.segments import Segments
+from models.shared import SharedFile, SharedTable
 
 __all__ = ["KeyConflictError", "Store", "StoreError", "StoreUnavailableError", "Watermark"]
 
@@ -40,6 +42,18 @@ class Store(Mirror, Identities, PlanItemRevisions, Segments, Ledger, RunLog):
             StoreUnavailableError: The database cannot be reached.
         """
         return cls(database.opened(url, segments))
+
+    def shared(
+        self, *, holder: str, is_gone: Callable[[str], bool], clock: Callable[[], float]
+    ) -> SharedFile | SharedTable:
+        """Where processes agree while they run: a file beside a SQLite store, a table of a PostgreSQL one.
+
+        Arguments as in ``models.shared.SharedFile``; ``clock`` counts for the file only.
+        """
+        address = self._db.engine.url
+        if address.get_backend_name() == "sqlite":
+            return SharedFile(Path(f"{address.database}.limits"), holder=holder, is_gone=is_gone, clock=clock)
+        return SharedTable(self._db, holder=holder, is_gone=is_gone)
 
     def close(self) -> None:
         """Close every connection; the store can be opened again."""

@@ -227,6 +227,9 @@ api_calls = sa.Table(
 # One thing that only one worker may do at a time. ``token`` grows with every change of hands.
 leases = sa.Table("leases", metadata, _text("name", key=True), _text("holder"), _count("token"), _at("expires_at"))
 
+# What processes agree on while they run, as JSON; on SQLite a file of its own has it.
+shared = sa.Table("shared", metadata, _text("key", key=True), _text("state"))
+
 
 def schema_of(table: sa.Table) -> dict[str, pl.DataType]:
     """Column names and polars types of ``table``, in order; JSON arrays are strings here."""

@@ -9,6 +9,7 @@ from integrations.hubspot.fields import FITTING, KEY, PLAN_PROPERTIES, PROVISION
 from integrations.hubspot.pull import OWNERS_PAGE
 from integrations.hubspot.wire import Portal
 from integrations.mapping import nearest
+from integrations.tokens import kept_finding
 from models.records import Finding
 
 Json = dict[str, Any]
@@ -27,7 +28,7 @@ def findings(portal: Portal) -> list[Finding]:
     first = Finding(
         "hubspot access", is_ok=True, detail=f"signed in at {portal.config.api_version}; its clock says {at}"
     )
-    found = [first]
+    found = [first, *kept_finding("hubspot", portal.refresh_token)]
     for source in ALL_SOURCES:
         found += _asked(f"hubspot {source.type}", lambda source=source: _mapping(portal, source))
     for kind in ("companies", "tasks"):

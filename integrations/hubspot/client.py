@@ -7,6 +7,8 @@ from integrations.crm import CallCounter, Page, Window
 from integrations.hubspot import check, pull, push
 from integrations.hubspot.fields import SOURCES, HubSpotConfig
 from integrations.hubspot.wire import Portal
+from integrations.limits import Shared
+from integrations.tokens import RefreshToken
 from integrations.transport import Patience
 from models.enums import Crm, PullObject, WriteKind
 from models.records import Finding, Outcome, Write
@@ -17,17 +19,28 @@ __all__ = ["HubSpot", "HubSpotConfig"]
 class HubSpot:
     """One portal behind ``integrations.crm.CrmPort``; nothing is sent before the first method that asks for something.
 
+    Its requests may come from several threads at once: they share one pool, one token and one pace.
+
     Args:
         config: Where the portal is, how to sign in, what it calls things.
         patience: How long to keep trying; its ``sleep`` also keeps the pace.
+        shared: Where all processes that ask this portal agree on the pace; only this process by default.
+        refresh_token: Of an OAuth app, where the settings name one.
     """
 
     crm = Crm.HUBSPOT
 
-    def __init__(self, config: HubSpotConfig, *, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        config: HubSpotConfig,
+        *,
+        patience: Patience | None = None,
+        shared: Shared | None = None,
+        refresh_token: RefreshToken | None = None,
+    ) -> None:
         self.config = config
         self.calls = CallCounter()
-        self._portal = Portal(config, self.calls, patience=patience)
+        self._portal = Portal(config, self.calls, patience=patience, shared=shared, refresh_token=refresh_token)
         self._told: Window | None = None
 
     def now(self) -> datetime:

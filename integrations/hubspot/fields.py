@@ -35,6 +35,9 @@ SECTION_PROPERTIES: Mapping[str, str] = {str(section): f"plansync_section_{secti
 PLAN_PROPERTIES = (KEY, HEALTH_SCORE, HEALTH_BAND, RENEWAL_DATE, *SECTION_PROPERTIES.values())
 MERGED_IDS = "hs_merged_object_ids"
 
+DOMAINS = frozenset({"hubapi.com", "hubspot.com"})
+"""HubSpot's own hosts; data centres have one each under them."""
+
 PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -43,6 +46,7 @@ class HubSpotConfig(BaseModel):
 
     Attributes:
         access_token: A service key, or the token of a private app: a static bearer token.
+        client_id, client_secret: Of an OAuth app; its refresh token is handed in beside this, since it may change.
         properties: Per object (accounts, contacts, opportunities, tickets, meetings, calls, emails, tasks): plansync's
             column = the portal's property. An empty text switches a default off.
         role_words: The portal's values for stakeholder roles, beside the default ones; upper and lower case are the
@@ -52,9 +56,13 @@ class HubSpotConfig(BaseModel):
         search_lag_s: How long a change may take to appear in search (fact: up to an hour); windows should end that long
             ago.
         search_cap: A window with more changes than this is split; HubSpot itself stops at 10,000.
-        requests_per_10s: Pace of all requests; None lifts this one and that of searches, for a loopback sandbox.
-        searches_per_s: Pace of searches, which HubSpot limits by themselves.
+        requests_per_10s: Pace of all requests, shared by all processes; None lifts this one and that of searches, for
+            a loopback sandbox. HubSpot allows a paid portal 190.
+        searches_per_s: Pace of searches, which HubSpot limits by themselves, for all apps of an account together.
+        window_s: Length of the window that ``requests_per_10s`` speaks of; HubSpot's own is 10.
+        connections: Most connections open at a time, so most requests under way.
         timeout_s: Longest wait for an answer.
+        budget_pct: Part of the account's daily calls, used by anyone, at which reading stops.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,20 +70,25 @@ class HubSpotConfig(BaseModel):
     base_url: str = "https://api.hubapi.com"
     api_version: Literal["2026-09", "2026-03", "v3"] = "2026-09"
     access_token: SecretStr | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
     properties: dict[str, dict[str, str]] = Field(default_factory=dict)
     role_words: dict[str, StakeholderRole] = Field(default_factory=dict)
     fallback_owner: str | None = None
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
     search_lag_s: int = Field(default=3600, ge=0)
     search_cap: int = Field(default=9_500, ge=1, le=10_000)
-    requests_per_10s: int | None = Field(default=190, ge=1)
-    searches_per_s: int | None = Field(default=5, ge=1)
+    requests_per_10s: int | None = Field(default=180, ge=1)
+    searches_per_s: int = Field(default=5, ge=1)
+    window_s: float = Field(default=10.0, gt=0)
+    connections: int = Field(default=10, ge=1, le=100)
     timeout_s: float = Field(default=60.0, gt=0)
+    budget_pct: int = Field(default=90, ge=1, le=100)
 
     @field_validator("base_url")
     @classmethod
     def _is_a_host(cls, url: str) -> str:
-        return one_host(url, example="https://api.hubapi.com")
+        return one_host(url, example="https://api.hubapi.com", domains=DOMAINS)
 
     @field_validator("properties")
     @classmethod

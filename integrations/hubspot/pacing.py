@@ -1,74 +1,65 @@
 """Staying under a portal's limits: so many requests in 10 seconds, searches in a second, or fewer if it says so."""
 
-import threading
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
-WINDOW_S = 10.0
-SEARCH_WINDOW_S = 1.0
+from integrations.limits import Limit, Pace, Shared, State, Turns, counted
+
+WINDOW_S, SEARCH_WINDOW_S = 10.0, 1.0
+HEADROOM = 0.95
+"""Part of what a portal allows that we use where it allows less than the settings."""
 
 
-class Pacing:
-    """Sliding windows over the requests of one process; any thread may wait.
+class PortalPace:
+    """One portal's windows, kept together with all processes that ask it. Safe for several threads.
 
     Args:
-        requests_per_10s: None paces nothing, on a loopback sandbox.
-        searches_per_s: The same for searches, which count in both.
-        sleep: Waits for so many seconds.
-        monotonic: Seconds on a clock that never goes back.
+        key: Names the portal.
+        requests: In ``window_s`` seconds, as the settings say.
+        searches: In a second; they count in both windows.
+        shared: Where the processes agree.
+        turns: Waits in line.
+        window_s: Length of the window of all requests.
     """
 
     def __init__(
-        self,
-        requests_per_10s: int | None,
-        searches_per_s: int | None,
-        *,
-        sleep: Callable[[float], None],
-        monotonic: Callable[[], float],
+        self, key: str, requests: int, searches: int, *, shared: Shared, turns: Turns, window_s: float = WINDOW_S
     ) -> None:
-        self._limits = {False: requests_per_10s, True: searches_per_s}
-        self._sent: dict[bool, deque[float]] = {False: deque(), True: deque()}
-        self._blocked_until = 0.0
-        self._sleep, self._monotonic = sleep, monotonic
-        self._lock = threading.Lock()
+        self._key, self._requests, self._window_s = key, requests, window_s
+        self._searches = Limit("search", searches, SEARCH_WINDOW_S)
+        self._shared, self._turns, self._pace = shared, turns, Pace(turns)
 
-    def wait(self, *, is_search: bool) -> None:
-        """Return once one more request is allowed, and count it."""
-        with self._lock:
-            delay = max(self._delay(False), self._delay(True) if is_search else 0.0)
-            if delay > 0:
-                self._sleep(delay)
-            self._count(is_search)
+    @contextmanager
+    def turn(self, *, is_search: bool) -> Iterator[None]:
+        """Wait until one more request is allowed; the block sends it and reads its answer."""
+        with self._pace.turn([self._all, self._searches] if is_search else [self._all]):
+            yield
 
     def heed(self, headers: Mapping[str, str]) -> None:
-        """Take the portal's own figures: a lower maximum than ours counts, and what others spent is waited out."""
-        with self._lock:
-            limit = self._limits[False]
-            interval = _number(headers.get("x-hubspot-ratelimit-interval-milliseconds"))
-            if limit is None or not interval:
-                return
-            maximum = _number(headers.get("x-hubspot-ratelimit-max"))
-            if maximum and interval == WINDOW_S * 1000:
-                self._limits[False] = limit = min(limit, maximum)
-            is_spent = _number(headers.get("x-hubspot-ratelimit-remaining")) == 0
-            if is_spent and len(self._sent[False]) < limit:
-                self._blocked_until = self._monotonic() + interval / 1000
+        """Take the portal's own figures: a lower maximum than ours counts, and what others spent is waited out.
 
-    def _delay(self, is_search: bool) -> float:
-        now, limit = self._monotonic(), self._limits[is_search]
-        blocked = self._blocked_until - now
-        sent, span = self._sent[is_search], SEARCH_WINDOW_S if is_search else WINDOW_S
-        while sent and sent[0] <= now - span:
-            sent.popleft()
-        if limit is None or len(sent) < limit:
-            return blocked
-        return max(blocked, sent[len(sent) - limit] + span - now)
+        Other apps' and installations' requests show only in what is left of the portal's window.
+        """
+        interval = _number(headers.get("x-hubspot-ratelimit-interval-milliseconds"))
+        maximum = _number(headers.get("x-hubspot-ratelimit-max"))
+        if interval != self._window_s * 1000 or not maximum:
+            return
+        if maximum < self._requests:
+            self._requests = max(1, int(maximum * HEADROOM))
+        if _number(headers.get("x-hubspot-ratelimit-remaining")) == 0:
+            self._shared.change(self._key, lambda state, now: self._leave_to_others(state, now, maximum))
 
-    def _count(self, is_search: bool) -> None:
-        now = self._monotonic()
-        self._sent[False].append(now)
-        if is_search:
-            self._sent[True].append(now)
+    def hold_off(self, seconds: float) -> None:
+        """Let nobody ask for so long, in any process."""
+        self._turns.hold_off(seconds)
+
+    @property
+    def _all(self) -> Limit:
+        return Limit("request", self._requests, self._window_s)
+
+    def _leave_to_others(self, state: State, now: float, maximum: int) -> None:
+        if counted(state, now, self._all) < min(maximum, self._requests):
+            state["blocked_until"] = max(state.get("blocked_until", 0.0), now + self._window_s)
 
 
 def _number(text: str | None) -> int | None:

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from integrations.crm import Page, Window
-from integrations.errors import CrmRefusedError, CrmUnavailableError
-from integrations.hubspot.fields import ACCOUNTS, MERGED_IDS, TASKS, Source
+from integrations.errors import CrmUnavailableError, FieldMismatchError
+from integrations.hubspot.fields import ACCOUNTS, FITTING, MERGED_IDS, TASKS, Column, Source
 from integrations.hubspot.rows import Names, Records, asked_properties, no_records, owners_page, pages_of, within
 from integrations.hubspot.search import changed_ids, merged_ids
 from integrations.hubspot.wire import Portal
@@ -56,7 +56,7 @@ def reading(portal: Portal, source: Source) -> Reading:
     """The source with its property names resolved against what the portal has today.
 
     Raises:
-        CrmRefusedError: A property that the settings map is not there.
+        FieldMismatchError: A property that the settings map is not there, or holds something else.
     """
     known = portal.properties(source.type)
     mapped = portal.config.properties.get(source.object, {})
@@ -66,13 +66,22 @@ def reading(portal: Portal, source: Source) -> Reading:
             names[column.name] = next((one for one in column.candidates if one in known), None)
             continue
         name = mapped[column.name]
-        if name and name not in known:
-            raise CrmRefusedError(
-                f'hubspot: {source.type} have no property "{name}", which hubspot.properties maps to '
-                f"{source.object}.{column.name}{nearest(name, known)}"
+        if name and (problem := _mismatch(column, name, known)):
+            raise FieldMismatchError(
+                f"hubspot: {source.type} {problem}, which hubspot.properties maps to {source.object}.{column.name}"
+                + ("" if name in known else nearest(name, known)),
+                setting=("hubspot", "properties", source.object, column.name),
             )
         names[column.name] = name or None
     return Reading(portal, source, names)
+
+
+def _mismatch(column: Column, name: str, known: Mapping[str, Json]) -> str | None:
+    """Why a column cannot be read from a property, if so."""
+    if name not in known:
+        return f'have no property "{name}"'
+    kind = known[name].get("type")
+    return None if kind in FITTING[column.kind] else f'have in "{name}" a {kind}, where a {column.kind} is needed'
 
 
 def pulled(portal: Portal, source: Source, window: Window) -> Iterator[Page]:

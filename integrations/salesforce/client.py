@@ -5,10 +5,12 @@ from datetime import datetime
 
 from integrations.crm import CallCounter, Page, Window
 from integrations.errors import CrmError
+from integrations.limits import Shared
 from integrations.salesforce import pull, push
 from integrations.salesforce.fields import ITEM, KEY_FIELD, PLAN, SECTION, SOURCES, TASK, SalesforceConfig, Source
 from integrations.salesforce.mapping import chosen, mapping_problems, proposed
 from integrations.salesforce.org import Org
+from integrations.tokens import RefreshToken, kept_finding
 from integrations.transport import Patience
 from models.enums import Crm, PullObject, WriteKind
 from models.records import Finding, Outcome, Write
@@ -22,16 +24,27 @@ LOW_BUDGET = 0.2
 class Salesforce:
     """One org behind ``integrations.crm.CrmPort``; nothing is sent before the first method that asks for something.
 
+    Its requests may come from several threads at once: they share one pool, one token and the org's limits.
+
     Args:
         config: Where the org is, how to sign in, what it calls things.
         patience: How long to keep trying.
+        shared: Where all processes that ask this org agree on its limits; only this process by default.
+        refresh_token: To sign in with, where the settings name one.
     """
 
     crm = Crm.SALESFORCE
 
-    def __init__(self, config: SalesforceConfig, *, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        config: SalesforceConfig,
+        *,
+        patience: Patience | None = None,
+        shared: Shared | None = None,
+        refresh_token: RefreshToken | None = None,
+    ) -> None:
         self.calls = CallCounter()
-        self._org = Org(config, self.calls, patience or Patience())
+        self._org = Org(config, self.calls, patience or Patience(), shared=shared, refresh_token=refresh_token)
 
     def now(self) -> datetime:
         """The org's own clock, UTC, whole seconds."""
@@ -83,6 +96,7 @@ class Salesforce:
         yield Finding(
             "salesforce access", is_ok=True, detail=f"signed in at API version {self._org.config.api_version}"
         )
+        yield from kept_finding("salesforce", self._org.wire.refresh_token)
         budget = limits.get("DailyApiRequests", {})
         allowed, left = int(budget.get("Max", 0)), int(budget.get("Remaining", 0))
         is_ok = not allowed or left >= LOW_BUDGET * allowed

@@ -18,6 +18,9 @@ KEY_FIELD = "Plansync_Key__c"
 """The unique external id on ``Activity`` and on the plan objects that carries ``record_key``."""
 
 PLAN, SECTION, ITEM, TASK = "Success_Plan__c", "Success_Plan_Section__c", "Success_Plan_Item__c", "Task"
+DOMAINS = frozenset({"salesforce.com", "force.com"})
+"""Salesforce's own hosts."""
+
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*")
 
 
@@ -26,16 +29,24 @@ class SalesforceConfig(BaseModel):
 
     Attributes:
         base_url: The org's own My Domain host; every request goes there and nowhere else.
+        consumer_key: Of the External Client App that signs in: with ``consumer_secret`` alone by client credentials,
+            with ``username`` and ``private_key`` by JWT bearer, or by a refresh token that is handed in beside this.
+        private_key: PEM text of the RSA key whose certificate the app knows.
+        is_test_org: JWT assertions are meant for test.salesforce.com instead of login.salesforce.com.
         fields: Per object (accounts, contacts, opportunities, tickets, activities, tasks): plansync's column = the
             org's field. A path over relationships (``Owner.Name``) is allowed; an empty text switches a default off.
         role_words: The org's words for stakeholder roles, beside the default ones; upper and lower case are the same.
         fallback_owner: User or queue id that owns tasks without an owner; None leaves them to the API user.
         currency: Of amounts in an org that has one currency.
         closed_status: The Task status that a close writes.
-        budget_pct: Part of the org's daily API calls, used by anyone, at which plansync stops asking.
         bulk_above: Records of one object in one window above which they are read by Bulk API 2.0; None: never.
         bulk_page_records: Records of one page of Bulk results; a tenth where records hold long text.
         bulk_wait_s: Seconds within which the org must have carried out a Bulk job.
+        budget_pct: Part of the org's daily API calls, used by anyone, at which reading stops.
+        requests_at_once: Requests under way together, of all processes. Salesforce refuses more than 25 that take
+            20 seconds or longer, of all programs together; 5 in a Developer Edition.
+        connections: Most connections that this process opens.
+        timeout_s: Longest wait for an answer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,6 +56,9 @@ class SalesforceConfig(BaseModel):
     access_token: SecretStr | None = None
     consumer_key: SecretStr | None = None
     consumer_secret: SecretStr | None = None
+    username: str | None = None
+    private_key: SecretStr | None = None
+    is_test_org: bool = False
     fields: dict[str, dict[str, str]] = Field(default_factory=dict)
     role_words: dict[str, StakeholderRole] = Field(default_factory=dict)
     fallback_owner: str | None = None
@@ -54,11 +68,14 @@ class SalesforceConfig(BaseModel):
     bulk_above: int | None = Field(default=50_000, ge=0)
     bulk_page_records: int = Field(default=50_000, ge=1)
     bulk_wait_s: int = Field(default=3_600, ge=1)
+    requests_at_once: int = Field(default=15, ge=1, le=25)
+    connections: int = Field(default=10, ge=1, le=100)
+    timeout_s: float = Field(default=120.0, gt=0)
 
     @field_validator("base_url")
     @classmethod
     def _is_a_host(cls, url: str) -> str:
-        return one_host(url, example="https://acme.my.salesforce.com")
+        return one_host(url, example="https://acme.my.salesforce.com", domains=DOMAINS)
 
     @field_validator("fields")
     @classmethod

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rapidfuzz import fuzz, process
 
-from integrations.errors import CrmRefusedError
+from integrations.errors import CrmRefusedError, FieldMismatchError
 from integrations.salesforce.fields import FITTING, SOURCES, Column, Kind, SalesforceConfig, Source
 
 PROPOSAL_SCORE = 85.0
@@ -68,14 +68,16 @@ def resolved(source: Source, describe: Describe, config: SalesforceConfig) -> di
     """The field that fills each column of ``source``; columns for which the org has none are left out.
 
     Raises:
-        CrmRefusedError: The settings map a column to a field that does not exist or holds something else, or the object
-            is hidden.
+        FieldMismatchError: The settings map a column to a field that does not exist or holds something else.
+        CrmRefusedError: The object is hidden.
     """
     if describe(source.sobject) is None:
         raise CrmRefusedError(f"salesforce: no object {source.sobject} in this org, or no permission to see it")
-    problem = next(mapping_problems(source, describe, config), None)
-    if problem:
-        raise CrmRefusedError(f"salesforce: {problem}")
+    for column in source.columns:
+        for problem in mapping_problems(replace(source, columns=(column,)), describe, config):
+            raise FieldMismatchError(
+                f"salesforce: {problem}", setting=("salesforce", "fields", source.object, column.name)
+            )
     found = {column.name: chosen(source, column, describe, config) for column in source.columns}
     return {name: path for name, path in found.items() if path is not None}
 

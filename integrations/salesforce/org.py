@@ -15,11 +15,13 @@ from simple_salesforce.exceptions import SalesforceResourceNotFound
 
 from integrations.crm import CallCounter
 from integrations.errors import CrmRefusedError, CrmUnavailableError
+from integrations.limits import Shared
 from integrations.salesforce.composite import WRITE_HEADERS, Part, composite_body, results_of
 from integrations.salesforce.fields import SalesforceConfig
 from integrations.salesforce.mapping import Described, described
 from integrations.salesforce.soql import identifier
 from integrations.salesforce.wire import CRM, Wire, decoded, described_error, error_code
+from integrations.tokens import RefreshToken
 from integrations.transport import Answer, Patience, Request
 
 AGAIN_LATER = frozenset(
@@ -43,14 +45,26 @@ class Org:
         config: Where it is and how to sign in; the first request signs in.
         calls: Counts every request that left.
         patience: Tries and waits.
+        shared: Where the processes that ask this org agree on its limits; only this process by default.
+        refresh_token: To sign in with, where the settings name one.
+
+    Safe for several threads, as ``wire.Wire`` is; ``describe`` may then ask for an object twice.
     """
 
-    def __init__(self, config: SalesforceConfig, calls: CallCounter, patience: Patience) -> None:
+    def __init__(
+        self,
+        config: SalesforceConfig,
+        calls: CallCounter,
+        patience: Patience,
+        *,
+        shared: Shared | None = None,
+        refresh_token: RefreshToken | None = None,
+    ) -> None:
         self.config = config
         self.calls = calls
         self.patience = patience
-        self.wire = Wire(config, calls, patience)
         self.root = f"/services/data/v{config.api_version}"
+        self.wire = Wire(config, calls, patience, shared=shared, refresh_token=refresh_token)
         self._described: dict[str, Described | None] = {}
         self._describing = SimpleSalesforce(
             session=self.wire,
@@ -105,13 +119,19 @@ class Org:
             yield page["records"]
             if page["done"]:
                 break
-            path = next_path(page.get("nextRecordsUrl"))
+            path = self._next_path(page.get("nextRecordsUrl"))
             if path in visited:
                 raise CrmUnavailableError(f"{CRM}: query: the org named the same next page twice")
             visited.add(path)
             page = self._page(path, {})
         if seen != total:
             raise CrmUnavailableError(f"{CRM}: query: {seen} of {total} rows arrived; the window is incomplete")
+
+    def _next_path(self, link: object) -> str:
+        """The path of the next page of an answer that says that it is not complete."""
+        if link is None:
+            raise CrmUnavailableError(f"{CRM}: query: not done, but no next page is named")
+        return self.wire.path_of(link, "query: nextRecordsUrl")
 
     def _page(self, path: str, params: Mapping[str, str], *, is_first_of_many: bool = False) -> dict[str, Any]:
         request = Request("GET", path, is_repeatable=True, params=params)
@@ -167,14 +187,3 @@ class Org:
     def close(self) -> None:
         """Release connections."""
         self.wire.close()
-
-
-def next_path(url: object) -> str:
-    """The path of the next page.
-
-    Raises:
-        CrmUnavailableError: The answer says that it is not complete, but names no page on the same host.
-    """
-    if not isinstance(url, str) or not url.startswith("/services/data/") or ".." in url or "?" in url:
-        raise CrmUnavailableError(f"{CRM}: query: not done, but no next page on this host is named")
-    return url

@@ -1,30 +1,45 @@
-"""HTTP to one Salesforce org: one host, one token, patience, and what its answers mean."""
+"""HTTP to one Salesforce org: one host, one token, one pool, patience, and what its answers mean."""
 
 import io
+import re
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ConnectTimeout, RequestException
-from simple_salesforce.exceptions import SalesforceAuthenticationFailed
-from simple_salesforce.login import SalesforceLogin
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 
 from integrations.crm import CallCounter
 from integrations.errors import CrmRefusedError, CrmUnavailableError
+from integrations.hosts import path_on
+from integrations.limits import Alone, AtOnce, Budget, Shared, Turns
 from integrations.mapping import LOOPBACK
 from integrations.salesforce.fields import SalesforceConfig
-from integrations.transport import Answer, ConnectionLostError, Patience, Request, Verdict, answered
+from integrations.salesforce.signin import TOKEN_PATH, check_instance, sign_in_for
+from integrations.tokens import AccessToken, RefreshToken
+from integrations.transport import (
+    Answer,
+    ConnectionLostError,
+    Patience,
+    Request,
+    Verdict,
+    Way,
+    answered,
+    retry_after_s,
+)
 
 CRM = "salesforce"
-TIMEOUT_S = (5.0, 120.0)
-TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  # an address
+DATA = "/services/data/"
+CONNECT_TIMEOUT_S = 5.0
+_KIND = re.compile(r"/(oauth2|jobs|composite|queryAll|query|describe|limits|sobjects)(?:/|$)")
+_KINDS = {"oauth2": "sign-in", "jobs": "bulk", "queryAll": "query"}
 UNWANTED_HEADERS = frozenset({"x-prettyprint", "content-length"})
 """What simple-salesforce sets and we do not want: indentation makes answers a third larger."""
 
@@ -60,16 +75,57 @@ class Wire(requests.Session):
     """The session that simple-salesforce is given: one host, timeouts, no redirects, patience, a count of calls.
 
     Every request that simple-salesforce makes on it comes back answered for good or raises one of
-    ``integrations.errors``, so that library's own unbounded token renewal never starts.
+    ``integrations.errors``, so that library's own unbounded token renewal never starts. Safe for several threads: they
+    share one pool of ``SalesforceConfig.connections``, one token, and the org's limits with all other processes.
+
+    Args:
+        config: Where the org is, how to sign in, how much to ask.
+        calls: Counts every request that left.
+        patience: Tries and waits.
+        shared: Where the processes that ask this org agree; only this process by default.
+        refresh_token: To sign in with, where the settings name one.
     """
 
-    def __init__(self, config: SalesforceConfig, calls: CallCounter, patience: Patience) -> None:
+    def __init__(
+        self,
+        config: SalesforceConfig,
+        calls: CallCounter,
+        patience: Patience,
+        *,
+        shared: Shared | None = None,
+        refresh_token: RefreshToken | None = None,
+    ) -> None:
         super().__init__()
         self.trust_env = urlsplit(config.base_url).hostname not in LOOPBACK
-        self.usage: tuple[int, int] | None = None
+        self.refresh_token = refresh_token
         self._config, self._calls, self._patience = config, calls, patience
-        self._token = config.access_token.get_secret_value() if config.access_token else None
-        self._counting, self._renewing = threading.Lock(), threading.Lock()
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=config.connections, pool_block=True)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+        self._places = threading.BoundedSemaphore(min(config.connections, config.requests_at_once))
+        between = shared or Alone()
+        self._turns = Turns(f"{CRM} {config.base_url}", between, sleep=patience.sleep, waited=calls.queued)
+        longest_s = CONNECT_TIMEOUT_S + config.timeout_s
+        self._at_once = AtOnce(self._turns, between, config.requests_at_once, longest_s)
+        self._budget = Budget(CRM, config.budget_pct)
+        given = config.access_token.get_secret_value() if config.access_token else None
+        self._access = AccessToken(CRM, given, sign_in_for(config, self, self.exchange, refresh_token))
+
+    @property
+    def usage(self) -> tuple[int, int] | None:
+        """API calls used and allowed in 24 hours, of all programs, as the org last told."""
+        return self._budget.told
+
+    def path_of(self, link: object, what: str) -> str:
+        """The path of a link that the org named, for ``exchange``.
+
+        Raises:
+            CrmRefusedError: It leads anywhere else than to this org.
+        """
+        path = path_on(self._config.base_url, link, what=f"{CRM}: {what}")
+        if not path.startswith(DATA):
+            raise CrmRefusedError(f"{CRM}: {what} leads out of {DATA}; nothing was sent there")
+        return path
 
     def request(self, method: Any, url: Any, **options: Any) -> requests.Response:  # type: ignore[override]
         """What simple-salesforce calls: the same as ``exchange``, in the types of ``requests``."""
@@ -88,35 +144,39 @@ class Wire(requests.Session):
         Args:
             request: ``path`` counts from the host, whatever host an answer named.
             is_write: Count it as a write.
-            tolerated: Statuses of 400 and above that the caller reads himself.
+            tolerated: Statuses of 300 and above that the caller reads himself.
 
         Raises:
             CrmUnavailableError: As ``transport.answered``.
             CrmRefusedError: Likewise, or the org's daily calls are nearly spent.
         """
-        self._keep_budget()
         is_sign_in = request.path == TOKEN_PATH
-        used: list[str | None] = [None]
-
-        def send(asked: Request) -> Answer:
-            used[0] = None if is_sign_in else self._current_token()
-            return self._sent_once(asked, used[0], is_write=is_write)
-
-        def judged(answer: Answer) -> Verdict:
-            return Verdict.OK if answer.status in tolerated else judge(answer, is_sign_in=is_sign_in)
-
-        return answered(
-            request,
+        way = Way(
             crm=CRM,
-            send=send,
-            judge=judged,
+            turn=lambda: self._turn(is_sign_in=is_sign_in, is_write=is_write),
+            send=lambda asked, token, longest_s: self._sent_once(asked, token, longest_s, is_write=is_write),
+            judge=lambda answer: Verdict.OK if answer.status in tolerated else judge(answer, is_sign_in=is_sign_in),
             describe=described_error,
-            refresh=lambda: self._renew(used[0]),
+            refresh=self._access.renewed,
             asked_wait_s=asked_wait_s,
-            patience=self._patience,
+            retried=self._calls.retried,
         )
+        answer = answered(request, way, self._patience)
+        if is_sign_in:
+            check_instance(self._config, answer)
+        return answer
 
-    def _sent_once(self, request: Request, token: str | None, *, is_write: bool) -> Answer:
+    @contextmanager
+    def _turn(self, *, is_sign_in: bool, is_write: bool) -> Iterator[str | None]:
+        """A token, a connection and a place, in this order: who signs in needs the other two."""
+        token = None if is_sign_in else self._access.current()
+        if not is_sign_in:
+            self._budget.check(is_write=is_write)
+        with self._places, self._at_once.turn():
+            yield token
+
+    def _sent_once(self, request: Request, token: str | None, longest_s: float | None, *, is_write: bool) -> Answer:
+        read_s = min(self._config.timeout_s, longest_s or self._config.timeout_s)
         try:
             with super().request(
                 request.method,
@@ -125,7 +185,7 @@ class Wire(requests.Session):
                 data=request.body,
                 headers={k: v for k, v in request.headers.items() if k.lower() not in UNWANTED_HEADERS},
                 auth=_Bearer(token),
-                timeout=TIMEOUT_S,
+                timeout=(CONNECT_TIMEOUT_S, read_s),
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -133,55 +193,33 @@ class Wire(requests.Session):
                 body = response.raw.read(decode_content=True)
         except (RequestException, HTTPError) as error:
             was_sent = not _never_left(error)
-            self._count(is_write=is_write, requests_sent=int(was_sent))
+            if was_sent:
+                self._count(request, 0, is_write=is_write)
             raise ConnectionLostError(type(error).__name__, was_sent=was_sent) from None
-        self._count(is_write=is_write, requests_sent=1)
+        self._count(request, response.raw.tell(), is_write=is_write)
         headers = {name.lower(): value for name, value in response.headers.items()}
-        self.usage = _usage(headers.get("sforce-limit-info", "")) or self.usage
-        return Answer(response.status_code, headers, body)
+        return self._heeded(Answer(response.status_code, headers, body))
 
-    def _keep_budget(self) -> None:
-        """Leave the last of the org's daily calls to the people and programs that live on them."""
-        used, allowed = self.usage or (0, 1)
-        if used * 100 >= self._config.budget_pct * allowed:
-            raise CrmRefusedError(f"{CRM}: {used} of {allowed} API calls of 24 hours are used; plansync stops here")
+    def _heeded(self, answer: Answer) -> Answer:
+        """The answer, once all who ask this org know what it says of its limits."""
+        usage = _usage(answer.headers.get("sforce-limit-info", ""))
+        if usage:
+            self._budget.note(*usage)
+        wait_s = retry_after_s(answer)
+        if wait_s and answer.status >= 400:
+            self._turns.hold_off(wait_s)
+        return answer
 
-    def _count(self, *, is_write: bool, requests_sent: int) -> None:
-        with self._counting:
-            self._calls.write += requests_sent if is_write else 0
-            self._calls.read += 0 if is_write else requests_sent
+    def _count(self, request: Request, received: int, *, is_write: bool) -> None:
+        self._calls.add(kind_of(request.path), is_write=is_write, sent=len(request.body or b""), received=received)
 
-    def _current_token(self) -> str:
-        if self._token is None:
-            self._renew(None)
-        assert self._token is not None  # noqa: S101  # _renew sets it or raises
-        return self._token
 
-    def _renew(self, refused: str | None) -> None:
-        """Sign in, unless another thread has done so since ``refused`` was sent."""
-        with self._renewing:
-            if self._token != refused:
-                return
-            self._token = self._signed_in()
-
-    def _signed_in(self) -> str:
-        key, secret = self._config.consumer_key, self._config.consumer_secret
-        if key is None or secret is None:
-            lack = "the access token was refused" if self._token else "there is no access token"
-            raise CrmRefusedError(f"{CRM}: {lack}, and no consumer key and secret to sign in with")
-        try:
-            # Any domain but `login` and `test` will do: the session sends the request to the configured host.
-            token, _ = SalesforceLogin(
-                session=self,
-                consumer_key=key.get_secret_value(),
-                consumer_secret=secret.get_secret_value(),
-                domain="configured.my",
-            )
-        except SalesforceAuthenticationFailed as error:
-            raise CrmRefusedError(f"{CRM}: POST {TOKEN_PATH}: sign-in refused ({_code_of(error)})") from None
-        if not token:
-            raise CrmRefusedError(f"{CRM}: POST {TOKEN_PATH}: the answer holds no access token")
-        return str(token)
+def kind_of(path: str) -> str:
+    """What a request does, for the run's account of its calls."""
+    found = _KIND.search(path)
+    if found is None:
+        return "other"
+    return "describe" if path.endswith("/describe") else _KINDS.get(found[1], found[1])
 
 
 def judge(answer: Answer, *, is_sign_in: bool = False) -> Verdict:
@@ -191,11 +229,11 @@ def judge(answer: Answer, *, is_sign_in: bool = False) -> Verdict:
         return Verdict.OK
     if status == 401 and not is_sign_in:
         return Verdict.REFRESH
-    if status in (408, 429, 503):
+    code = error_code(answer)
+    if status in (408, 429) or (status == 503 and code == "SERVER_UNAVAILABLE"):
         return Verdict.RETRY
     if status >= 500:
         return Verdict.UNSURE
-    code = error_code(answer)
     is_concurrency = code == "REQUEST_LIMIT_EXCEEDED" and b"oncurrent" in answer.body
     return Verdict.RETRY if is_concurrency or code in ("SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW") else Verdict.REFUSED
 
@@ -209,9 +247,8 @@ def described_error(answer: Answer) -> str:
 
 
 def asked_wait_s(answer: Answer) -> float | None:
-    """The seconds in ``Retry-After``, which Salesforce itself does not send but a proxy may."""
-    asked = answer.headers.get("retry-after", "")
-    return float(asked) if asked.isdigit() else None
+    """Seconds by ``Retry-After``, which Salesforce itself does not send but a proxy may."""
+    return retry_after_s(answer)
 
 
 def decoded(answer: Answer, what: str) -> Any:
@@ -245,11 +282,6 @@ def _is_oauth_error(answer: Answer) -> bool:
 def error_code(answer: Answer) -> str:
     """The org's error code, or nothing."""
     return str(_error(answer).get("errorCode", ""))
-
-
-def _code_of(error: SalesforceAuthenticationFailed) -> str:
-    code = str(getattr(error, "code", None) or "no code")
-    return code if code.replace("_", "").isalnum() else "no code"
 
 
 def _never_left(error: Exception) -> bool:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from integrations.sandbox.fault_world import acted
 from integrations.sandbox.faults import Fault, Faults
 from integrations.sandbox.salesforce_app import Credentials, merge_accounts
 from integrations.sandbox.salesforce_errors import SalesforceError
@@ -53,11 +54,17 @@ class _Admin:
         return await self.clock(request)
 
     async def standing_faults(self, request: Request) -> Any:
-        return {"faults": [each.described() for each in self.faults.standing()]}
+        """The faults that can still strike; with ``?all=true`` also spent ones, each with how often it struck."""
+        wants_all = request.query_params.get("all") == "true"
+        found = self.faults.ordered() if wants_all else self.faults.standing()
+        return {"faults": [each.described() for each in found]}
 
     async def add_fault(self, request: Request) -> Any:
-        """One ``faults.Fault`` by its fields."""
-        self.faults.add(Fault(**await _body(request)))
+        """One ``faults.Fault`` by its fields; an act is done at once and answers how many records it touched."""
+        fault = Fault(**await _body(request))
+        if fault.group == "act":
+            return {"touched": acted(self.state, fault)}
+        self.faults.add(fault)
         return await self.standing_faults(request)
 
     async def clear_faults(self, request: Request) -> Any:

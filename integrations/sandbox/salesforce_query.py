@@ -23,7 +23,7 @@ from integrations.sandbox.soql_parser import parsed
 from integrations.sandbox.soql_plan import Children, Plan, fields_shape, planned, read_sql
 from integrations.sandbox.soql_sql import Scope, object_named
 from integrations.sandbox.soql_tree import Function, Query
-from integrations.sandbox.state import State
+from integrations.sandbox.state import VIEW, State
 
 LONGEST_QUERY = 100_000
 SMALLEST_PAGE = 200
@@ -68,7 +68,7 @@ class Queries:
             return self._aggregated(query, scope)
         plan = planned(query, scope, version)
         found = Found("", array("q", (row[0] for row in self.state.query(plan.row_sql, plan.params))))
-        if len(found.row_numbers) > min(batch_size, plan.largest_page):
+        if len(found.row_numbers) > min(batch_size, _largest_page(plan)):
             found = Found(self._kept(soql, sees_all, found.row_numbers), found.row_numbers)
         return self._page(plan, found, 0, batch_size, version)
 
@@ -130,7 +130,7 @@ class Queries:
 
     def _page(self, plan: Plan, found: Found, start: int, batch_size: int, version: str) -> Page:
         total = len(found.row_numbers)
-        numbers = found.row_numbers[start : start + min(batch_size, plan.largest_page)]
+        numbers = found.row_numbers[start : start + min(batch_size, _largest_page(plan))]
         rows = self.state.query(plan.page_sql, (orjson.dumps(numbers.tolist()).decode(),)) if numbers else []
         for children in plan.children:
             rows = self._with_children(children, rows)
@@ -183,3 +183,8 @@ def _shown(names: Sequence[str], booleans: Sequence[bool], row: Sequence[Any]) -
     """One aggregated row; what follows its named columns only served its order."""
     values = zip(names, booleans, row, strict=False)
     return {name: bool(value) if is_boolean and value is not None else value for name, is_boolean, value in values}
+
+
+def _largest_page(plan: Plan) -> int:
+    """The most rows a page holds: wide rows shrink it, and so may a fault."""
+    return min(plan.largest_page, VIEW.get().largest_page or plan.largest_page)

@@ -16,7 +16,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from integrations.sandbox import admin, hubspot_app, hubspot_side_door, salesforce_app
-from integrations.sandbox.faults import BreakableProtocol, FaultGate, Faults
+from integrations.sandbox.fault_gate import BreakableProtocol, FaultGate
+from integrations.sandbox.faults import Faults
 from integrations.sandbox.hubspot_tokens import OAuthClient
 from integrations.sandbox.salesforce_app import Credentials
 from integrations.sandbox.salesforce_store import CRM, INTEGRATION_USERNAME, ORG_ID
@@ -124,9 +125,10 @@ async def _serve(
     state: State, credentials: Credentials, token: str, ports: tuple[int, int], announce: Callable[[str], None]
 ) -> None:
     faults = Faults()
+    salesforce, hubspot = salesforce_app.create_app(state, credentials), hubspot_app.create_app(state, token=token)
     apps: list[tuple[ASGIApp, int]] = [
-        (FaultGate(salesforce_app.create_app(state, credentials), "salesforce", state, faults), ports[0]),
-        (FaultGate(hubspot_app.create_app(state, token=token), "hubspot", state, faults), ports[1]),
+        (FaultGate(salesforce, "salesforce", state, faults, expire=credentials.issued.clear), ports[0]),
+        (FaultGate(hubspot, "hubspot", state, faults), ports[1]),
         (_side_door(state, faults, credentials, token), 0),
     ]
     listeners = [_listener(port) for _, port in apps]

@@ -7,9 +7,11 @@ a CRM's query language compiles to SQL. Values are stored as the CRM puts them o
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +28,7 @@ _OWN_TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS requests (
     seq INTEGER PRIMARY KEY, at TEXT NOT NULL, crm TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
-    status INTEGER NOT NULL, kind TEXT NOT NULL, records INTEGER NOT NULL);
+    status INTEGER NOT NULL, kind TEXT NOT NULL, records INTEGER NOT NULL, seen_s REAL NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS writes (
     seq INTEGER PRIMARY KEY, at TEXT NOT NULL, crm TEXT NOT NULL, object TEXT NOT NULL, id TEXT NOT NULL,
     action TEXT NOT NULL);
@@ -35,7 +37,11 @@ CREATE TABLE IF NOT EXISTS writes (
 
 @dataclass(frozen=True, slots=True)
 class RequestSeen:
-    """One request that a CRM answered. ``records`` counts the records read or written by it."""
+    """One request that a CRM answered.
+
+    ``at`` is the CRM's own time; ``seen_s`` real time, in seconds since 1970, whatever that clock says; ``records``
+    counts the records read or written.
+    """
 
     at: str
     crm: str
@@ -44,6 +50,7 @@ class RequestSeen:
     status: int
     kind: str
     records: int
+    seen_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,29 @@ class WriteSeen:
     object: str
     id: str
     action: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How one request sees the state, where a fault bends it.
+
+    ``hidden`` maps a table's unquoted name to the SQL condition of its rows that are shown, as far as a statement
+    reads from that table first; joined tables are seen whole. ``largest_page`` limits Salesforce's pages.
+    """
+
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    largest_page: int | None = None
+
+    def shown(self, sql: str) -> str:
+        """The statement, reading only what is shown."""
+        for table, condition in self.hidden.items():
+            name = quoted(table)
+            sql = sql.replace(f"FROM {name}", f"FROM (SELECT * FROM {name} WHERE {condition})")  # noqa: S608 - own text
+        return sql
+
+
+VIEW: ContextVar[View] = ContextVar("view", default=View())  # noqa: B039 - frozen
+"""Of the request that is being answered."""
 
 
 @lru_cache(maxsize=4096)
@@ -124,6 +154,8 @@ class State:
         self._db.execute("PRAGMA cache_size=-131072")
         self._db.execute("PRAGMA temp_store=MEMORY")
         self._db.executescript(_OWN_TABLES)
+        if "seen_s" not in {row[1] for row in self._db.execute("PRAGMA table_info(requests)")}:  # of an older sandbox
+            self._db.execute("ALTER TABLE requests ADD COLUMN seen_s REAL NOT NULL DEFAULT 0")
         self._columns: dict[str, frozenset[str]] = {}
         self.clock = Clock(self)
 
@@ -204,12 +236,12 @@ class State:
     def query(self, sql: str, params: Params = ()) -> list[Row]:
         """All rows of one statement, as tuples in column order."""
         with self._lock:
-            return self._db.execute(sql, params).fetchall()
+            return self._db.execute(VIEW.get().shown(sql), params).fetchall()
 
     def records(self, sql: str, params: Params = ()) -> list[dict[str, Any]]:
         """All rows of one statement, each as a dict by column name."""
         with self._lock:
-            cursor = self._db.execute(sql, params)
+            cursor = self._db.execute(VIEW.get().shown(sql), params)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -261,12 +293,13 @@ class State:
         self, crm: str, method: str, path: str, status: int, *, kind: RequestKind, records: int = 0
     ) -> None:
         """Note one answered request. ``path`` comes without its query string, which may hold customer data."""
-        row = (self.clock.now().isoformat(), crm, method, path, status, kind, records)
-        self.execute("INSERT INTO requests (at, crm, method, path, status, kind, records) VALUES (?,?,?,?,?,?,?)", row)
+        row = (self.clock.now().isoformat(), crm, method, path, status, kind, records, time.time())
+        names = "at, crm, method, path, status, kind, records, seen_s"
+        self.execute(f"INSERT INTO requests ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608 - own names
 
     def requests(self, crm: str | None = None, kind: RequestKind | None = None) -> list[RequestSeen]:
         """The requests so far, oldest first, of one CRM and kind or of all."""
-        sql = """SELECT at, crm, method, path, status, kind, records FROM requests
+        sql = """SELECT at, crm, method, path, status, kind, records, seen_s FROM requests
                  WHERE (:crm IS NULL OR crm = :crm) AND (:kind IS NULL OR kind = :kind) ORDER BY seq"""
         return [RequestSeen(*row) for row in self.query(sql, {"crm": crm, "kind": kind})]
 

@@ -23,6 +23,9 @@ def test_the_first_run_writes_into_both_crms_and_the_second_writes_nothing(house
     for crm in ("salesforce", "hubspot"):
         kinds = first["changes_by_crm"][crm]
         assert min(kinds["tasks"]["create"], kinds["sections"]["create"], kinds["fields"]["create"]) > 0
+        calls, traffic = first["api_calls"][crm], first["traffic"][crm]
+        assert sum(traffic["kinds"].values()) == calls["read"] + calls["write"]
+        assert min(traffic["bytes_sent"], traffic["bytes_received"]) > 10_000
     assert sum(first["health"].values()) == sum(first["renewals"].values()) == first["customers"]
     house.forget_requests()
     second = house.run()

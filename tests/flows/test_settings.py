@@ -3,7 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from flows.runtime import open_ports
+from flows.secret_file import SecretFile
 from flows.settings import SettingsError, load
+from integrations.hubspot.client import HubSpot
+from models.enums import Crm
 
 
 @pytest.fixture
@@ -62,6 +66,47 @@ def test_a_secret_comes_from_a_file_and_is_never_shown(file: Path, monkeypatch: 
     assert chosen.hubspot.access_token
     assert chosen.hubspot.access_token.get_secret_value() == "canary-token"
     assert "canary" not in repr(chosen)
+
+
+def test_the_file_of_a_refresh_token_stays_known(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written, too, when the token is replaced."""
+    (file.parent / "token").write_text("canary-token\n")
+    (file.parent / "token").chmod(0o600)
+    file.write_text('[hubspot]\nclient_id = "c"\nrefresh_token_file = "token"\n')
+    monkeypatch.setenv("PLANSYNC_HUBSPOT__CLIENT_SECRET", "canary-secret")
+    chosen = load(file)
+    assert chosen.hubspot
+    assert chosen.hubspot.refresh_token_file == file.parent / "token"
+    assert "canary" not in repr(chosen)
+    port = open_ports(chosen)[Crm.HUBSPOT]
+    assert isinstance(port, HubSpot)
+    assert isinstance(port._portal.refresh_token, SecretFile)
+    port.close()
+
+
+SIGN_INS = {
+    "token": {"ACCESS_TOKEN": "t"},
+    "client credentials": {"CONSUMER_KEY": "k", "CONSUMER_SECRET": "s"},
+    "jwt": {"CONSUMER_KEY": "k", "USERNAME": "ops@acme.example", "PRIVATE_KEY": "PEM"},
+    "refresh token": {"CONSUMER_KEY": "k", "REFRESH_TOKEN": "r"},
+}
+
+
+@pytest.mark.parametrize("kind", SIGN_INS)
+def test_salesforce_may_be_signed_in_to_in_four_ways(file: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setenv("PLANSYNC_SALESFORCE__BASE_URL", "https://acme.my.salesforce.com")
+    with pytest.raises(SettingsError, match="no credentials"):
+        open_ports(load())
+    for name, value in SIGN_INS[kind].items():
+        monkeypatch.setenv(f"PLANSYNC_SALESFORCE__{name}", value)
+    for port in open_ports(load()).values():
+        port.close()
+
+
+def test_half_of_an_oauth_app_is_no_credential(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANSYNC_HUBSPOT__REFRESH_TOKEN", "r")
+    with pytest.raises(SettingsError, match=r"hubspot\.client_id"):
+        open_ports(load())
 
 
 def test_relative_paths_start_at_the_file(file: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -39,10 +39,11 @@ Script = Callable[[Seen], Reply]
 
 @dataclass
 class ScriptedServer:
-    """Where it listens, and everything it was asked."""
+    """Where it listens, everything it was asked, and over how many connections."""
 
     url: str
     seen: list[Seen] = field(default_factory=list)
+    connections: int = 0
 
 
 @contextmanager
@@ -77,7 +78,14 @@ def scripted(script: Script) -> Iterator[ScriptedServer]:
         def log_message(self, *_: Any) -> None:
             """Stay quiet."""
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Listener(ThreadingHTTPServer):
+        request_queue_size = 64  # with the usual 5, threads that connect at once wait a second for their turn
+
+        def get_request(self) -> Any:
+            server.connections += 1
+            return super().get_request()
+
+    listener = Listener(("127.0.0.1", 0), Handler)
     server = ScriptedServer(f"http://127.0.0.1:{listener.server_port}")
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

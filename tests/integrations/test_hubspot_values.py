@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from integrations.hubspot import values
 from integrations.hubspot.client import HubSpotConfig
-from integrations.hubspot.pacing import Pacing
 from integrations.hubspot.search import split
 from integrations.hubspot.task_text import html_of, text_of
 
@@ -138,48 +137,3 @@ def test_a_split_window_has_no_gap_and_no_overlap(low: int, span: int, parts: in
     assert len(pieces) >= 2
     assert all(first <= last for first, last in pieces)
     assert all(ahead[1] + 1 == behind[0] for ahead, behind in pairwise(pieces))
-
-
-class Watch:
-    """A clock that sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-    def read(self) -> float:
-        return self.now
-
-
-@given(steps=st.lists(st.tuples(st.booleans(), st.floats(0, 3)), max_size=120))
-@settings(max_examples=60, deadline=None)
-def test_no_window_holds_more_than_its_limit(steps: list[tuple[bool, float]]) -> None:
-    watch, sent = Watch(), []
-    pacing = Pacing(7, 2, sleep=watch.sleep, monotonic=watch.read)
-    for is_search, pause in steps:
-        watch.now += pause
-        pacing.wait(is_search=is_search)
-        sent.append((watch.now, is_search))
-    for place, (now, is_search) in enumerate(sent):
-        past = sent[: place + 1]
-        assert sum(then > now - 10 + 1e-6 for then, _ in past) <= 7
-        assert not is_search or sum(then > now - 1 + 1e-6 and searched for then, searched in past) <= 2
-
-
-def test_the_portals_own_figures_are_heeded() -> None:
-    watch = Watch()
-    pacing = Pacing(190, 5, sleep=watch.sleep, monotonic=watch.read)
-    headers = {
-        "x-hubspot-ratelimit-interval-milliseconds": "10000",
-        "x-hubspot-ratelimit-max": "100",
-        "x-hubspot-ratelimit-remaining": "0",
-    }
-    pacing.wait(is_search=False)
-    pacing.heed(headers)
-    pacing.wait(is_search=False)
-    assert watch.now == 10
-    for _ in range(100):
-        pacing.wait(is_search=False)
-    assert watch.now == 20

@@ -1,6 +1,6 @@
 """Patience: what is sent again, how long it waits, and what it raises in the end."""
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.errors import CrmError, CrmRefusedError, CrmUnavailableError
-from integrations.transport import Answer, ConnectionLostError, Patience, Request, Verdict, answered
+from integrations.transport import Answer, ConnectionLostError, Patience, Request, Verdict, Way, answered
 
 OK, BUSY, BROKEN, STALE, NO = 200, 503, 500, 401, 400
 LOST, NEVER_SENT = "lost", "never sent"
@@ -32,27 +32,31 @@ class Line:
     refreshed: int = 0
     waits: list[float] = field(default_factory=list)
 
-    def send(self, _: Request) -> Answer:
+    def send(self, _: Request, token: str | None, longest_s: float | None) -> Answer:
+        assert token == f"token-{self.refreshed}"
         event = self.events[min(self.sent, len(self.events) - 1)]
         self.sent += 1
         if isinstance(event, str):
             raise ConnectionLostError(event, was_sent=event == LOST)
         return Answer(event, {"authorization": "top secret"}, b"customer text")
 
-    def refresh(self) -> None:
+    def refresh(self, refused: str | None) -> None:
+        assert refused == f"token-{self.refreshed}"
         self.refreshed += 1
 
-    def ask(self, *, is_repeatable: bool = True, tries: int = 5, total_wait_s: float = 120.0) -> Answer:
-        return answered(
-            Request("PATCH", "/path", is_repeatable=is_repeatable, body=b"customer text"),
+    def ask(self, *, is_repeatable: bool = True, tries: int = 5, total_s: float = 120.0) -> Answer:
+        way = Way(
             crm="somecrm",
+            turn=lambda: nullcontext(f"token-{self.refreshed}"),
             send=self.send,
             judge=lambda answer: VERDICTS[answer.status],
             describe=lambda answer: f"CODE_{answer.status}",
             refresh=self.refresh,
             asked_wait_s=lambda _: self.asks_s,
-            patience=Patience(tries=tries, total_wait_s=total_wait_s, sleep=self.waits.append, draw=lambda: 1.0),
         )
+        request = Request("PATCH", "/path", is_repeatable=is_repeatable, body=b"customer text")
+        patience = Patience(tries=tries, total_s=total_s, sleep=self.waits.append, draw=lambda: 1.0)
+        return answered(request, way, patience)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +135,7 @@ def test_errors_name_the_request_and_the_code_but_no_secret_and_no_customer() ->
 def test_patience_is_bounded(events: list[Event], is_repeatable: bool, tries: int) -> None:
     line = Line(events)
     with suppress(CrmError):
-        assert line.ask(is_repeatable=is_repeatable, tries=tries, total_wait_s=10.0).status == OK
+        assert line.ask(is_repeatable=is_repeatable, tries=tries, total_s=10.0).status == OK
     assert line.sent <= tries
     assert line.refreshed <= 1
     assert sum(line.waits) <= 10.0

@@ -93,7 +93,7 @@ def test_a_watermark_never_moves_back(store: Store) -> None:
     [datetime(2999, 12, 31, tzinfo=UTC), datetime(1969, 12, 31, tzinfo=UTC), datetime(2026, 11, 1)],  # noqa: DTZ001
 )
 def test_an_impossible_watermark_is_refused_with_its_rows(store: Store, until: datetime) -> None:
-    with pytest.raises(StoreError, match=r"hubspot tickets is .* forget this watermark"):
+    with pytest.raises(StoreError, match=r"hubspot tickets is .*`plansync state reset --crm hubspot --object tickets"):
         land(store, Watermark("hubspot", "tickets", until), owners=rows_of(frames.Owners))
     assert store.read("owners").is_empty()
 

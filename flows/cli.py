@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.endings import Exit, told_plainly
+from models.enums import Crm
 
 app = typer.Typer(
     name="plansync",
@@ -123,24 +124,59 @@ def init(
 
 
 @app.command()
-def doctor(config: Config = None, as_json: Json = False) -> None:
-    """Check access, field mapping, keys, store, policy and files; say how to mend what fails."""
+def doctor(
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail on warnings, too: rights beyond what is needed, key mode b.")
+    ] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Check access, rights, field mapping, key mode, store, policy and files; say how to mend what fails."""
     with told_plainly():
-        from flows.setup import findings
+        from flows.setup import as_json as as_data
+        from flows.setup import findings, printed
 
         found = findings(config)
         if as_json:
-            tell([{"check": each.check, "ok": each.is_ok, "detail": each.detail, "fix": each.fix} for each in found])
+            tell([as_data(each) for each in found])
         for each in () if as_json else found:
-            say(
-                f"{'ok  ' if each.is_ok else 'FAIL'} {each.check}: {each.detail}"
-                + (f"\n     -> {each.fix}" if each.fix else "")
-            )
-        failed = {each.check for each in found if not each.is_ok}
+            say(printed(each))
+        failed = {each.check for each in found if not each.is_ok or (strict and each.is_warning)}
         invalid = (
             Exit.INVALID if failed <= {"policy", "store", "CRMs", "usage files", "surveys files"} else Exit.ENVIRONMENT
         )
         raise typer.Exit(invalid if failed else Exit.DONE)
+
+
+@app.command()
+def provision(  # noqa: PLR0917  # each is an option, given by name
+    crm: Annotated[Crm, typer.Argument(help="Which CRM.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Only compare; exit 10 when something is missing, 6 when something differs.")
+    ] = False,
+    package: Annotated[
+        Path | None,
+        typer.Option("--package", help="Salesforce: write a project for `sf project deploy start` here instead."),
+    ] = None,
+    assign: Annotated[
+        str | None, typer.Option("--assign", help="Salesforce: user name of who gets the permission set.")
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show and make the objects, fields, keys and permissions that plansync needs; change nothing that is there."""
+    with told_plainly():
+        from flows.provision_crm import provisioned, write_package
+
+        if crm is Crm.HUBSPOT and (package or assign):
+            raise typer.BadParameter("--package and --assign are for salesforce")
+        if package:
+            say(write_package(package))
+            return
+        done = provisioned(crm, config, is_check=check, assignee=assign, say=say)
+        if as_json:
+            tell(done.as_json())
+        raise typer.Exit(done.ending)
 
 
 @report_app.command("renewal-risk")
@@ -246,6 +282,7 @@ def serve_sandbox(  # noqa: PLR0917  # each is an option, given by name
     state: Annotated[Path | None, typer.Option(help="Keep the CRMs' state in this file.")] = None,
     customers: Annotated[int | None, typer.Option(min=1, help="Fill with a sample portfolio of this size.")] = None,
     empty: Annotated[bool, typer.Option("--empty", help="Begin with no customers.")] = False,
+    bare: Annotated[bool, typer.Option("--bare", help="Begin without what `plansync provision` makes.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the sample portfolio.")] = 7,
     as_of: Day = None,
     files: Annotated[
@@ -263,6 +300,7 @@ def serve_sandbox(  # noqa: PLR0917  # each is an option, given by name
             hubspot_port=hubspot_port,
             state_path=state,
             customers=customers,
+            bare=bare,
             seed=seed,
             as_of=as_of.date() if as_of else None,
             files=files,

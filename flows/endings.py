@@ -18,6 +18,7 @@ class Exit(IntEnum):
     DEGRADED = 3
     INVALID = 4
     ENVIRONMENT = 5
+    HELD = 6
     PENDING = 10
     INTERRUPTED = 130
     TERMINATED = 143

@@ -1,6 +1,7 @@
 """`init` and `doctor`: from a CRM's own description to settings, and from settings to what is wrong with them."""
 
 from pathlib import Path
+from typing import Any
 
 from flows import runtime, settings
 from flows.settings import Settings, SettingsError
@@ -77,6 +78,23 @@ def findings(config: Path | None) -> list[Finding]:
         found.append(_fallback_owner(chosen, crm))
         port.close()
     return [*found, *_files(chosen)]
+
+
+def as_json(finding: Finding) -> dict[str, Any]:
+    """One finding, for `--json`."""
+    return {
+        "check": finding.check,
+        "ok": finding.is_ok,
+        "warning": finding.is_warning,
+        "detail": finding.detail,
+        "fix": finding.fix,
+    }
+
+
+def printed(finding: Finding) -> str:
+    """One finding, for people."""
+    mark = "FAIL" if not finding.is_ok else "warn" if finding.is_warning else "ok  "
+    return f"{mark} {finding.check}: {finding.detail}" + (f"\n     -> {finding.fix}" if finding.fix else "")
 
 
 def _policy(chosen: Settings) -> Finding:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from integrations.provisioning import Made, Part
 from models.enums import Crm, PullObject, WriteKind
 from models.records import Finding, Outcome, Write
 
@@ -108,11 +109,29 @@ class CrmPort(Protocol):
         ...
 
     def check(self) -> list[Finding]:
-        """Access, field mapping against describe, key mode. Never raises for what it can report."""
+        """Access, field mapping against describe, key mode, rights. Never raises for what it can report."""
         ...
 
     def propose_mapping(self) -> dict[str, dict[str, str]]:
         """Per object, plansync's names and the CRM's fields that most likely hold them, guessed from describe."""
+        ...
+
+    def parts(self) -> list[Part]:
+        """What plansync needs in this CRM, parents first, and how it stands. Asks only.
+
+        Raises:
+            CrmUnavailableError, CrmRefusedError: The CRM cannot be asked.
+        """
+        ...
+
+    def create(self, missing: Sequence[Part]) -> Iterator[Made]:
+        """Make those of ``parts`` that are missing, and say of each what became of it; nothing that is there changes.
+
+        A part that the CRM refuses is no error but told. What is done stays done, and a second try goes on from there.
+
+        Raises:
+            CrmUnavailableError, CrmRefusedError: The CRM cannot be asked, or lets this user make nothing.
+        """
         ...
 
     def pull(self, target: PullObject, window: Window) -> Iterator[Page]:

@@ -49,9 +49,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of ``doctor``: what was checked, whether it holds, and what to do if not."""
+    """One line of ``doctor``: what was checked, whether it holds, and what to do if not.
+
+    ``is_warning`` marks what holds and should be better all the same.
+    """
 
     check: str
     is_ok: bool
     detail: str
     fix: str = ""
+    is_warning: bool = False

@@ -5,10 +5,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from integrations.errors import CrmError
-from integrations.hubspot.fields import FITTING, KEY, PLAN_PROPERTIES, PROVISION, SOURCES, Column, Source
+from integrations.hubspot.fields import FITTING, KEY, PROVISION, SOURCES, Column, Source
+from integrations.hubspot.keys import MODE_A, MODE_B, has_unique_task_key
+from integrations.hubspot.needs import excess, lacking
+from integrations.hubspot.provision import parts
 from integrations.hubspot.pull import OWNERS_PAGE
 from integrations.hubspot.wire import Portal
 from integrations.mapping import nearest
+from integrations.provisioning import Standing
 from integrations.tokens import kept_finding
 from models.records import Finding
 
@@ -33,6 +37,8 @@ def findings(portal: Portal) -> list[Finding]:
         found += _asked(f"hubspot {source.type}", lambda source=source: _mapping(portal, source))
     for kind in ("companies", "tasks"):
         found += _asked(f"hubspot {kind} key", lambda kind=kind: _key(portal, kind))
+    found += _asked("hubspot key mode", lambda: _key_mode(portal))
+    found += _asked("hubspot scopes", lambda: _scopes(portal))
     found += _asked("hubspot plan properties", lambda: _plan(portal))
     return found + _asked("hubspot fallback owner", lambda: _fallback_owner(portal))
 
@@ -86,18 +92,61 @@ def _problem(column: Column, mapped: Mapping[str, str], known: Mapping[str, Json
 
 
 def _key(portal: Portal, kind: str) -> Iterator[Finding]:
+    """The key of companies must be unique; that of tasks should be, and its absence is key mode b."""
     known = portal.properties(kind).get(KEY)
-    is_ok = known is not None and bool(known.get("hasUniqueValue"))
-    state = "is unique" if is_ok else "is not there" if known is None else "is not unique, and can no longer be made so"
-    fix = "" if is_ok else PROVISION if known is None else f"delete the property {KEY}, then {PROVISION}"
-    yield Finding(f"hubspot {kind} key", is_ok=is_ok, detail=f"{kind}.{KEY} {state}", fix=fix)
+    check, name = f"hubspot {kind} key", f"{kind}.{KEY}"
+    if known is None:
+        yield Finding(check, is_ok=False, detail=f"{name} is not there", fix=PROVISION)
+    elif known.get("hasUniqueValue"):
+        yield Finding(check, is_ok=True, detail=f"{name} is unique")
+    else:
+        detail = f"{name} is not unique, and can no longer be made so"
+        fix = f"delete the property {KEY}, then {PROVISION}"
+        yield Finding(check, is_ok=kind == "tasks", detail=detail, fix="" if kind == "tasks" else fix)
+
+
+def _key_mode(portal: Portal) -> Iterator[Finding]:
+    check = "hubspot key mode"
+    if KEY not in portal.properties("tasks"):
+        yield Finding(check, is_ok=False, detail="none: no task can be written", fix=PROVISION)
+    elif has_unique_task_key(portal):
+        yield Finding(check, is_ok=True, detail=f"{MODE_A}: HubSpot itself refuses a second task with one key")
+    else:
+        detail = f"{MODE_B}: safe against crashes and lost answers, not against a second installation at work"
+        fix = (
+            f"let only one installation write; before its first run, {KEY} of tasks may be deleted and provisioned anew"
+        )
+        yield Finding(check, is_ok=True, detail=detail, fix=fix, is_warning=True)
 
 
 def _plan(portal: Portal) -> Iterator[Finding]:
-    known = portal.properties("companies")
-    missing = [name for name in PLAN_PROPERTIES if name not in known]
-    detail = f"companies lack {', '.join(missing)}" if missing else "all there"
-    yield Finding("hubspot plan properties", is_ok=not missing, detail=detail, fix=PROVISION if missing else "")
+    """The plan's properties on companies; the keys have lines of their own."""
+    plan = [part for part in parts(portal) if part.kind == "property" and not part.name.endswith(f".{KEY}")]
+    missing = [part.name.partition(".")[2] for part in plan if part.standing is Standing.MISSING]
+    check = "hubspot plan properties"
+    if missing:
+        yield Finding(check, is_ok=False, detail=f"companies lack {', '.join(missing)}", fix=PROVISION)
+    wrong = [part for part in plan if part.standing is Standing.DIFFERS]
+    for part in wrong:
+        yield Finding(check, is_ok=False, detail=f"{part.name} {part.detail}", fix=part.todo)
+    if not missing and not wrong:
+        yield Finding(check, is_ok=True, detail="all there")
+
+
+def _scopes(portal: Portal) -> Iterator[Finding]:
+    """What the key may do against what a night needs; a portal that does not tell is no fault."""
+    check = "hubspot scopes"
+    held = portal.scopes()
+    if held is None:
+        yield Finding(check, is_ok=True, detail="unknown: HubSpot does not tell what this key may do")
+        return
+    short = lacking(held)
+    detail = f"lacks {', '.join(short)}" if short else "all that a night needs"
+    yield Finding(check, is_ok=not short, detail=detail, fix="add these scopes to the key" if short else "")
+    more = excess(held)
+    detail = f"holds {', '.join(more)} without need" if more else "none"
+    fix = "give the nightly run a key with only the scopes of docs/reference/permissions.md" if more else ""
+    yield Finding("hubspot excess scopes", is_ok=True, detail=detail, fix=fix, is_warning=bool(more))
 
 
 def _fallback_owner(portal: Portal) -> Iterator[Finding]:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from integrations.crm import CallCounter, Page, Window
-from integrations.hubspot import check, pull, push
+from integrations.hubspot import check, provision, pull, push
 from integrations.hubspot.fields import SOURCES, HubSpotConfig
 from integrations.hubspot.wire import Portal
 from integrations.limits import Shared
+from integrations.provisioning import Made, Part
 from integrations.tokens import RefreshToken
 from integrations.transport import Patience
 from models.enums import Crm, PullObject, WriteKind
@@ -48,7 +49,7 @@ class HubSpot:
         return self._portal.now()
 
     def check(self) -> list[Finding]:
-        """Access, property mapping, key mode, plan properties; a portal that cannot be asked is one finding."""
+        """Access, property mapping, scopes, key mode, plan properties; a portal that cannot be asked is one finding."""
         return check.findings(self._portal)
 
     def propose_mapping(self) -> dict[str, dict[str, str]]:
@@ -92,6 +93,14 @@ class HubSpot:
     def read_back(self, kind: WriteKind, crm_ids: Sequence[str]) -> Iterator[Page]:
         """As ``CrmPort.read_back``: 100 records a call."""
         return pull.read_back(self._portal, kind, crm_ids)
+
+    def parts(self) -> list[Part]:
+        """As ``CrmPort.parts``: property groups and properties."""
+        return provision.parts(self._portal)
+
+    def create(self, missing: Sequence[Part]) -> Iterator[Made]:
+        """As ``CrmPort.create``: one by one."""
+        return provision.create(self._portal, missing)
 
     def close(self) -> None:
         """Release connections."""

@@ -24,7 +24,7 @@ from models.enums import (
     TicketPriority,
 )
 
-PROVISION = "create the properties that the README lists under 'What the CRMs need'"
+PROVISION = "run: plansync provision hubspot"
 """What to do where a portal lacks what plansync writes."""
 
 KEY = "plansync_key"

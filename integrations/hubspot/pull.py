@@ -328,23 +328,33 @@ def _inline(found: Sequence[Json], to: str) -> dict[str, str | None]:
 def _linked(portal: Portal, of: str, to: str, ids: Sequence[str]) -> dict[str, str]:
     """The primary record, else the one with the smallest id, that each of ``ids`` is associated with."""
     ranked: dict[str, tuple[bool, int]] = {}
+    for one, targets in links(portal, of, to, ids):
+        ranks = [(not _is_primary(target), int(target["toObjectId"])) for target in targets]
+        best = [ranked[one], *ranks] if one in ranked else ranks
+        if best:
+            ranked[one] = min(best)
+    return {one: str(best[1]) for one, best in ranked.items()}
+
+
+def links(portal: Portal, of: str, to: str, ids: Sequence[str]) -> Iterator[tuple[str, Sequence[Json]]]:
+    """Yield each of ``ids`` with the records of type ``to`` that it is associated with, a page of them at a time.
+
+    Raises:
+        CrmUnavailableError: The portal names the same page twice.
+    """
     inputs: list[Json] = [{"id": one} for one in ids]
     asked: set[tuple[str, str]] = set()
     while inputs:
         some, inputs = inputs[:LINK_BATCH], inputs[LINK_BATCH:]
         for result in portal.look_up(portal.associations(of, to), {"inputs": some}).data.get("results", []):
             one = str(result["from"]["id"])
-            ranks = [(not _is_primary(target), int(target["toObjectId"])) for target in result.get("to", [])]
-            best = [ranked[one], *ranks] if one in ranked else ranks
-            if best:
-                ranked[one] = min(best)
+            yield one, result.get("to", [])
             after = result.get("paging", {}).get("next", {}).get("after")
             if after:
                 if (one, str(after)) in asked:
                     raise CrmUnavailableError(f"hubspot: associations of {of} repeat a page")
                 asked.add((one, str(after)))
                 inputs.append({"id": one, "after": str(after)})
-    return {one: str(best[1]) for one, best in ranked.items()}
 
 
 def _is_primary(target: Json) -> bool:

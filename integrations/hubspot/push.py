@@ -10,6 +10,7 @@ from integrations.errors import CrmRefusedError, CrmUnavailableError
 from integrations.hubspot import fields
 from integrations.hubspot.fields import KEY, PROVISION
 from integrations.hubspot.inputs import Group, input_of, plan_values
+from integrations.hubspot.keys import task_ids
 from integrations.hubspot.pull import BATCH, batch_read, slices
 from integrations.hubspot.wire import Portal, Reply, codes_in
 from models.enums import WriteAction, WriteKind
@@ -124,11 +125,7 @@ def find(portal: Portal, writes: Sequence[Write]) -> dict[str, str]:
 
     A plan exists where its company carries the plan's key; a section where its text stands on that company, too.
     """
-    found: dict[str, str] = {}
-    keys = sorted({write.record_key for write in writes if write.kind is WriteKind.TASKS})
-    for some in slices(keys, BATCH):
-        for record in batch_read(portal, "tasks", some, [KEY], key=KEY):
-            found[str(record["properties"][KEY])] = str(record["id"])
+    found = task_ids(portal, [write for write in writes if write.kind is WriteKind.TASKS])
     plans = [write for write in writes if write.kind is not WriteKind.TASKS]
     companies = {
         str(record["id"]): record["properties"]

@@ -34,6 +34,8 @@ from integrations.transport import (
 
 Json = dict[str, Any]
 
+SCOPES_PATH = "/oauth/v2/private-apps/get/access-token-info"
+"""Where HubSpot tells what a static token may do; it has no dated path yet."""
 CONNECT_TIMEOUT_S = 5.0
 LOCKED_WAIT_S = 2.0
 SECOND_WAIT_S = 1.0
@@ -146,6 +148,17 @@ class Portal:
             found = self.get(self.area("properties", f"/{object_type}")).data.get("results", [])
             self._properties[object_type] = {str(one["name"]): one for one in found}
         return self._properties[object_type]
+
+    def scopes(self) -> frozenset[str] | None:
+        """The scopes of the key; None where HubSpot does not tell, as of tokens that came by OAuth."""
+        token = self.config.access_token
+        if token is None:
+            return None
+        body = orjson.dumps({"tokenKey": token.get_secret_value()})
+        request = Request("POST", SCOPES_PATH, is_repeatable=True, body=body)
+        reply = self._asked(request, tolerated=frozenset({400, 403, 404}))
+        scopes = reply.data.get("scopes")
+        return frozenset(map(str, scopes)) if reply.status == 200 and isinstance(scopes, list) else None
 
     def _asked(self, request: Request, *, is_write: bool = False, tolerated: frozenset[int] = frozenset()) -> Reply:
         parsed: list[Json] = []

@@ -6,8 +6,9 @@ from datetime import datetime
 from integrations.crm import CallCounter, Page, Window
 from integrations.errors import CrmError
 from integrations.limits import Shared
-from integrations.salesforce import pull, push
-from integrations.salesforce.fields import ITEM, KEY_FIELD, PLAN, SECTION, SOURCES, TASK, SalesforceConfig, Source
+from integrations.provisioning import Made, Part
+from integrations.salesforce import provision, pull, push, rights, standing
+from integrations.salesforce.fields import SOURCES, SalesforceConfig, Source
 from integrations.salesforce.mapping import chosen, mapping_problems, proposed
 from integrations.salesforce.org import Org
 from integrations.tokens import RefreshToken, kept_finding
@@ -79,13 +80,33 @@ class Salesforce:
         return proposed(self._org.describe)
 
     def check(self) -> list[Finding]:
-        """Access, budget, field mapping, keys, plan objects; an org that cannot be asked is one finding."""
+        """Access, budget, field mapping, keys, plan objects, rights; an org that cannot be asked is one finding."""
         try:
             signed_in = self._check_access()
-            return [*signed_in, *self._check_fields(), *self._check_keys()]
+            return [*signed_in, *self._check_fields(), *rights.findings(self._org)]
         except CrmError as error:
             fix = "check base_url, the consumer key and secret or access token, and that the app may use the API"
             return [Finding("salesforce access", is_ok=False, detail=str(error), fix=fix)]
+
+    def parts(self) -> list[Part]:
+        """As ``CrmPort.parts``, for the signed-in user."""
+        return standing.parts(self._org)
+
+    def parts_for_others(self) -> list[Part]:
+        """As ``parts``, with the permission set even if the signed-in user may do everything without it."""
+        return standing.parts(self._org, needs_set=True)
+
+    def create(self, missing: Sequence[Part]) -> Iterator[Made]:
+        """As ``CrmPort.create``: one deployment, all or nothing, then grants one by one."""
+        return provision.create(self._org, missing)
+
+    def assign(self, username: str) -> str:
+        """Assign the permission set to a user; says what was done.
+
+        Raises:
+            CrmUnavailableError, CrmRefusedError: The org cannot be asked, or refuses.
+        """
+        return provision.assign(self._org, username)
 
     def close(self) -> None:
         """Release connections."""
@@ -132,21 +153,3 @@ class Salesforce:
         paths = {column.name: chosen(source, column, self._org.describe, self._org.config) for column in named}
         detail = ", ".join(f"{name} from {path}" if path else f"{name} not mapped" for name, path in paths.items())
         return Finding(f"salesforce {source.sobject} fields", is_ok=True, detail=detail or "standard fields only")
-
-    def _check_keys(self) -> Iterator[Finding]:
-        for sobject in (TASK, PLAN, SECTION):
-            fields = self._org.describe(sobject)
-            key = fields.get(KEY_FIELD) if fields else None
-            if fields is None:
-                detail = f"{sobject} does not exist, or is hidden from the API user"
-            elif key is None:
-                detail = f"{sobject} has no {KEY_FIELD}"
-            else:
-                detail = f"{sobject}.{KEY_FIELD} is {'' if key.is_key else 'not '}a unique external id"
-            is_ok = key is not None and key.is_key
-            fix = "" if is_ok else "deploy the plansync package and grant its permission set"
-            yield Finding(f"salesforce {sobject} key", is_ok=is_ok, detail=detail, fix=fix)
-        if self._org.describe(ITEM) is None:
-            yield Finding(
-                f"salesforce {ITEM}", is_ok=True, detail="absent: plan items can only come from files", fix=""
-            )

@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--as-of", type=date.fromisoformat, help="the day it is in both CRMs; without it, today")
     parser.add_argument("--files", type=Path, help="folder for the sample's usage and survey files")
     parser.add_argument("--token", help="access token of both CRMs; without it a random one")
+    parser.add_argument("--bare", action="store_true", help="begin without what plansync provision makes")
     given = parser.parse_args()
     serve(
         salesforce_port=given.salesforce_port,
@@ -30,6 +31,7 @@ def main() -> None:
         as_of=given.as_of,
         files=given.files,
         token=given.token,
+        bare=given.bare,
     )
 
 

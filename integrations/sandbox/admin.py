@@ -16,6 +16,7 @@ from integrations.sandbox.fault_world import acted
 from integrations.sandbox.faults import Fault, Faults
 from integrations.sandbox.salesforce_app import Credentials, merge_accounts
 from integrations.sandbox.salesforce_errors import SalesforceError
+from integrations.sandbox.salesforce_metadata import change_rights
 from integrations.sandbox.state import State, quoted
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
@@ -71,6 +72,10 @@ class _Admin:
         self.faults.clear()
         return {"faults": []}
 
+    async def change_rights(self, request: Request) -> Any:
+        """``{"ModifyMetadata": false}``: what Salesforce's integration user may do; answers all of it."""
+        return change_rights(self.state, await _body(request))
+
     async def merge(self, request: Request) -> Any:
         """``{"winner": id, "loser": id}``: merge two Salesforce accounts."""
         body = await _body(request)
@@ -123,6 +128,7 @@ def create_app(state: State, faults: Faults, credentials: Credentials) -> Starle
         ("POST", "/salesforce/certificates", admin.trust),
         ("POST", "/salesforce/refresh-tokens", admin.give_refresh_token),
         ("POST", "/salesforce/expire-tokens", admin.expire_tokens),
+        ("PUT", "/salesforce/rights", admin.change_rights),
         ("GET", "/counts", admin.counts),
     )
     routes = [Route(path, _endpoint(act), methods=[method]) for method, path, act in table]

@@ -27,6 +27,7 @@ from integrations.sandbox.hubspot_answers import (
 from integrations.sandbox.hubspot_calls import Call
 from integrations.sandbox.hubspot_portal import Portal
 from integrations.sandbox.hubspot_schema import Property
+from integrations.sandbox.hubspot_settings import settings_of
 from integrations.sandbox.hubspot_types import ObjectType
 
 _FIELD_TYPES = {
@@ -198,17 +199,19 @@ def make(portal: Portal, kind: ObjectType, body: Json) -> Property:
     if rule.name in known:
         message = f"A property named '{rule.name}' already exists."
         raise exists(message, "Properties.PROPERTY_WITH_NAME_EXISTS")
-    _demand_unique_possible(kind, rule, known)
+    _demand_unique_possible(portal, kind, rule, known)
     if (before := portal.properties(kind, is_archived=True).get(rule.name)) is not None:
         rule = replace(rule, created_at=before.created_at)
     portal.add_property(kind, rule)
     return rule
 
 
-def _demand_unique_possible(kind: ObjectType, rule: Property, known: dict[str, Property]) -> None:
+def _demand_unique_possible(portal: Portal, kind: ObjectType, rule: Property, known: dict[str, Property]) -> None:
     """``hasUniqueValue`` goes with text and numbers, and with ten properties of an object type."""
     if not rule.has_unique_value:
         return
+    if kind.required == ("hs_timestamp",) and not settings_of(portal.state).unique_on_engagements:
+        raise invalid(f"Properties of object type {kind.type_id} cannot have unique values")
     if rule.type not in {"string", "number"}:
         raise invalid(f"Property {rule.name} of type {rule.type} cannot have unique values")
     custom_unique = [one for one in known.values() if one.has_unique_value and not one.is_hubspot_defined]

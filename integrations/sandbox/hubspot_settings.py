@@ -24,6 +24,8 @@ class HubSpotSettings:
         daily_limit: Requests of the account in a day; None lifts the limit, and headers tell the usual one.
         search_lag_s: How long a written record stays unknown to search, in seconds of the portal's clock.
         search_disorder_s: How far sorted search results may stand from their place, in seconds; 0 keeps order.
+        unique_on_engagements: Whether custom properties of tasks, notes, meetings, calls and emails may be unique: no
+            public page says so of every portal.
         merges_keep_id: Whether a merged record keeps the primary's id, as contacts and companies did before 2025.
     """
 
@@ -33,6 +35,7 @@ class HubSpotSettings:
     search_lag_s: float = 0
     search_disorder_s: float = 0
     merges_keep_id: bool = False
+    unique_on_engagements: bool = True
 
     def __post_init__(self) -> None:
         for name in ("rate_limit", "search_limit", "daily_limit"):
@@ -43,8 +46,9 @@ class HubSpotSettings:
             seconds = getattr(self, name)
             if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
                 raise ValueError(f"{name} is a number of seconds, not {seconds!r}")
-        if not isinstance(self.merges_keep_id, bool):
-            raise ValueError("merges_keep_id is true or false")
+        for name in ("merges_keep_id", "unique_on_engagements"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is true or false")
 
 
 ENFORCED = HubSpotSettings(rate_limit=190, search_limit=5, daily_limit=625_000)

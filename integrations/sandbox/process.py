@@ -63,6 +63,7 @@ def running_sandbox(
     state: Path | None = None,
     files: Path | None = None,
     token: str | None = None,
+    bare: bool = False,
     salesforce_port: int = 0,
     hubspot_port: int = 0,
     ready_within_s: float = 300.0,
@@ -76,6 +77,7 @@ def running_sandbox(
     command = [sys.executable, "-m", "integrations.sandbox", *ports, "--customers", str(customers), "--seed", str(seed)]
     for option, value in (("--as-of", as_of), ("--state", state), ("--files", files), ("--token", token)):
         command += [] if value is None else [option, str(value)]
+    command += ["--bare"] if bare else []
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))),

@@ -8,8 +8,9 @@ upsert of one key in a call is refused by itself; that a key is free again once 
 deleting an account takes its cases along; the words of ``INVALID_EMAIL_ADDRESS`` and of a missing
 ``attributes.type``; the body of a retired version's 410.
 
-Bulk API 2.0 is in ``salesforce_bulk``. Not here: Bulk API 1.0, metadata and tooling, layouts, search, currencies,
-person accounts, XML as the format of REST bodies. Text compares without regard to case for ASCII letters only.
+Bulk API 2.0 is in ``salesforce_bulk``, deployments are in ``salesforce_metadata``. Not here: Bulk API 1.0, tooling,
+layouts, search, currencies, person accounts, XML as the format of REST bodies. Text compares without regard to case for
+ASCII letters only.
 """
 
 import re
@@ -27,12 +28,14 @@ from integrations.sandbox import salesforce_bulk
 from integrations.sandbox import salesforce_collections as collections
 from integrations.sandbox import salesforce_conditions as conditions
 from integrations.sandbox import salesforce_graphs as graphs
+from integrations.sandbox import salesforce_metadata as metadata
 from integrations.sandbox import salesforce_replication as replication
 from integrations.sandbox.salesforce_auth import ORG_ID, Credentials
 from integrations.sandbox.salesforce_bin import prepare_bin
 from integrations.sandbox.salesforce_calls import Call, Reply
 from integrations.sandbox.salesforce_columns import columns
 from integrations.sandbox.salesforce_composite import Composite, Resource
+from integrations.sandbox.salesforce_deployed import OwnObjects
 from integrations.sandbox.salesforce_describe import described, summary
 from integrations.sandbox.salesforce_errors import SalesforceError, not_found
 from integrations.sandbox.salesforce_gate import Gate, SingleSlash
@@ -64,7 +67,7 @@ class Org:
         self.queries = Queries(state)
         self.writer = Writer(state)
         self.used_requests = sum(state.request_counts().get(CRM, {}).values())
-        self._described: dict[tuple[str, str, str], orjson.Fragment] = {}
+        self._described: dict[tuple[str, str, str], tuple[SObject, orjson.Fragment]] = {}
         self._composite = Composite(state, self._resources("/sobjects", "/query", "/composite/sobjects"))
         self._batched = self._resources("/sobjects", "/query", "/limits")
 
@@ -82,7 +85,7 @@ class Org:
 
     def resources(self, call: Call) -> Reply:
         base = f"/services/data/v{call.version}"
-        names = ("sobjects", "query", "queryAll", "limits", "composite", "jobs")
+        names = ("sobjects", "query", "queryAll", "limits", "composite", "jobs", "metadata")
         user = f"{_host(call)}/id/{ORG_ID}/{INTEGRATION_USER_ID}"
         return Reply({**{name: f"{base}/{name}" for name in names}, "identity": user})
 
@@ -98,9 +101,11 @@ class Org:
 
     def describe(self, call: Call) -> Reply:
         key = (call.entity.name, call.version, _host(call))
-        if key not in self._described:
-            self._described[key] = orjson.Fragment(orjson.dumps(described(call.entity, call.version, key[2])))
-        return Reply(self._described[key])
+        entity, told = self._described.get(key, (None, None))
+        if entity is not call.entity or told is None:  # what is deployed meanwhile makes another of it
+            told = orjson.Fragment(orjson.dumps(described(call.entity, call.version, key[2])))
+            self._described[key] = (call.entity, told)
+        return Reply(told)
 
     def updated(self, call: Call) -> Reply:
         return replication.updated(self.state, call)
@@ -252,6 +257,12 @@ class Org:
     def tree(self, call: Call) -> Reply:
         return created_tree(self.writer, call)
 
+    def deploy(self, call: Call) -> Reply:
+        return metadata.deploy(self.state, call)
+
+    def deployment(self, call: Call) -> Reply:
+        return metadata.status(self.state, call)
+
 
 _Act = Callable[[Org, Call], Reply]
 _READ: RequestKind = "read"
@@ -289,6 +300,8 @@ _TABLE: tuple[tuple[str, str, RequestKind, _Act], ...] = (
     ("POST", "/composite/sobjects/{type}", _READ, Org.retrieve_all),
     ("GET", "/composite/sobjects/{type}", _READ, Org.retrieve_all),
     ("PATCH", "/composite/sobjects/{type}/{key}", _WRITE, Org.upsert_all),
+    ("POST", "/metadata/deployRequest", _WRITE, Org.deploy),
+    ("GET", "/metadata/deployRequest/{id}", _READ, Org.deployment),
 )
 
 
@@ -296,6 +309,7 @@ def create_app(state: State, credentials: Credentials) -> Starlette:
     """Salesforce's HTTP API over the org in ``state``, whose tables are made when there are none."""
     prepare(state)
     prepare_bin(state)
+    metadata.prepare_metadata(state)
     org = Org(state)
     gate = Gate(org, credentials)
     routes = [*_open_routes(org, gate)]
@@ -306,7 +320,7 @@ def create_app(state: State, credentials: Credentials) -> Starlette:
         routes += _refusals(path, gate)
     routes += salesforce_bulk.routes(state, credentials, gate.counted)
     routes.append(Route("/{path:path}", gate.endpoint(_READ, _unknown), methods=list(_METHODS)))
-    app = Starlette(routes=routes, middleware=[Middleware(SingleSlash)])
+    app = Starlette(routes=routes, middleware=[Middleware(SingleSlash), Middleware(OwnObjects, state=state)])
     app.router.redirect_slashes = False
     return app
 

@@ -1,6 +1,10 @@
 """The objects of the sandbox's Salesforce org: the standard ones as far as needed, and the org's own fields."""
 
+from collections.abc import Mapping
+
 from integrations.sandbox.salesforce_histories import OPPORTUNITY_HISTORY, history_of
+from integrations.sandbox.salesforce_org import CurrentObjects, CurrentPrefixes, OrgObjects
+from integrations.sandbox.salesforce_permissions import PERMISSION_OBJECTS
 from integrations.sandbox.salesforce_related import (
     ACCOUNT_CONTACT_RELATION,
     ASSET,
@@ -13,7 +17,6 @@ from integrations.sandbox.salesforce_schema import (
     SObject,
     derived,
     key,
-    linked,
     picklist,
     reference,
     text,
@@ -281,8 +284,20 @@ _WRITTEN = (
     ACCOUNT_CONTACT_RELATION, SUCCESS_PLAN, SUCCESS_PLAN_SECTION, SUCCESS_PLAN_ITEM,
 )  # fmt: skip
 
-OBJECTS = linked(
-    (*_WRITTEN, ORGANIZATION, OPPORTUNITY_HISTORY, *(history_of(each) for each in _WRITTEN if each.tracked))
+STANDARD = (
+    *_WRITTEN,
+    *PERMISSION_OBJECTS,
+    ORGANIZATION,
+    OPPORTUNITY_HISTORY,
+    *(history_of(each) for each in _WRITTEN if each.tracked),
 )
-BY_PREFIX = {each.key_prefix: each for each in OBJECTS.values() if not each.is_history}
+"""All that the org of the samples has."""
+PLANSYNC_OBJECTS = (SUCCESS_PLAN, SUCCESS_PLAN_SECTION, SUCCESS_PLAN_ITEM)
+PLANSYNC_KEY = "Plansync_Key__c"
+"""On ``Activity``: what plansync's package deploys to tasks."""
+
+DEFAULT = OrgObjects.of(STANDARD)
+OBJECTS: Mapping[str, SObject] = CurrentObjects(DEFAULT)
+"""The org's objects by lower-case name, as far as the API shows them to the request that is being answered."""
+BY_PREFIX: Mapping[str, SObject] = CurrentPrefixes(DEFAULT)
 """The objects whose ids tell what they are: all but the histories, which share one prefix."""

@@ -7,6 +7,7 @@ from integrations.sandbox.salesforce_derived import account_of, derived_values, 
 from integrations.sandbox.salesforce_errors import SalesforceError, no_such_object
 from integrations.sandbox.salesforce_ids import id_18, made_id, normal_id
 from integrations.sandbox.salesforce_objects import OBJECTS, USER
+from integrations.sandbox.salesforce_permissions import INITIAL_RIGHTS, USER_PERMISSION_ACCESS
 from integrations.sandbox.salesforce_related import ORGANIZATION
 from integrations.sandbox.salesforce_schema import Field, SObject
 from integrations.sandbox.salesforce_values import loaded_value
@@ -27,17 +28,24 @@ def prepare(state: State) -> None:
     """Make the org's tables, and the user as whom integrations write. Doing it again changes nothing."""
     with state.transaction():
         for entity in OBJECTS.values():
-            columns = {"_row": "INTEGER PRIMARY KEY", **{each.name: each.sqlite_type for each in entity.fields}}
-            if not entity.can_be_deleted:
-                columns["IsDeleted"] = "INTEGER NOT NULL DEFAULT 0"
-            unique = [each.name for each in entity.fields if each.unique]
-            stamp = () if "systemmodstamp" not in entity.by_name else ("SystemModstamp",)
-            indexes = [(name,) for name in (*stamp, *entity.indexed, *unique)]
-            state.create_table(CRM, entity.name, columns, indexes=indexes)
+            make_table(state, entity)
         if not state.query(f'SELECT 1 FROM {stored(USER)} WHERE "Id" = ?', (INTEGRATION_USER_ID,)):  # noqa: S608
             load(state, "User", [_integration_user()])
         if not state.query(f"SELECT 1 FROM {stored(ORGANIZATION)}"):  # noqa: S608 - our own name
             load(state, "Organization", [_organization()])
+        if not state.query(f"SELECT 1 FROM {stored(USER_PERMISSION_ACCESS)}"):  # noqa: S608 - our own name
+            load(state, "UserPermissionAccess", [{f"Permissions{right}": True for right in INITIAL_RIGHTS}])
+
+
+def make_table(state: State, entity: SObject) -> None:
+    """Make the table of an object, or add the columns that it lacks."""
+    columns = {"_row": "INTEGER PRIMARY KEY", **{each.name: each.sqlite_type for each in entity.fields}}
+    if not entity.can_be_deleted:
+        columns["IsDeleted"] = "INTEGER NOT NULL DEFAULT 0"
+    unique = [each.name for each in entity.fields if each.unique]
+    stamp = () if "systemmodstamp" not in entity.by_name else ("SystemModstamp",)
+    indexes = [(name,) for name in (*stamp, *entity.indexed, *unique)]
+    state.create_table(CRM, entity.name, columns, indexes=indexes)
 
 
 def entity_named(name: str) -> SObject:

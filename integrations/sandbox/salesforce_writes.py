@@ -182,7 +182,7 @@ class Writer:
 
     def _check_reference(self, entity: SObject, name: str, target_id: str) -> None:
         target = BY_PREFIX[target_id[:3]]
-        flag = '"IsActive"' if target is USER else "1"
+        flag = '"IsActive"' if target.name == USER.name else "1"
         sql = f'SELECT "IsDeleted", {flag} FROM {stored(target)} WHERE "Id" = ?'  # noqa: S608 - names from the schema
         found = self.state.query(sql, (target_id,))
         if not found:

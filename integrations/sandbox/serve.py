@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from integrations.sandbox import admin, hubspot_app, hubspot_side_door, salesforce_app
+from integrations.sandbox.bare import strip
 from integrations.sandbox.fault_gate import BreakableProtocol, FaultGate
 from integrations.sandbox.faults import Faults
 from integrations.sandbox.hubspot_tokens import OAuthClient
@@ -79,6 +80,7 @@ def serve(
     as_of: date | None = None,
     files: Path | None = None,
     token: str | None = None,
+    bare: bool = False,
     announce: Callable[[str], None] = lambda line: print(line, flush=True),
 ) -> None:
     """Serve both CRMs until SIGTERM or SIGINT.
@@ -93,6 +95,7 @@ def serve(
         files: Where the sample's ``usage`` and ``surveys`` files go; None for nowhere.
         token: Access token of both CRMs, from which the consumer key and secret follow; None for random ones, each of
             the form that its CRM's own clients expect.
+        bare: Whether a fresh state lacks everything that ``plansync provision`` makes.
         announce: Takes the line that says that the sandbox is ready.
     """
     state = State(state_path)
@@ -100,6 +103,8 @@ def serve(
         if not state.columns(CRM, "Account"):
             with state.transaction():  # killed half-way, it starts afresh
                 _furnish(state, customers=customers or 0, seed=seed, as_of=as_of, files=files)
+                if bare:
+                    strip(state)
         credentials = _credentials(token)
         hubspot_token = token or secrets.token_urlsafe(24)
         asyncio.run(_serve(state, credentials, hubspot_token, (salesforce_port, hubspot_port), announce))
@@ -153,10 +158,8 @@ def _side_door(state: State, faults: Faults, credentials: Credentials, token: st
 
 
 def _details(urls: list[str], credentials: Credentials, token: str) -> Details:
-    opened, app = (
-        (credentials.access_token, credentials.consumer_key, credentials.consumer_secret),
-        OAuthClient.of(token),
-    )
+    opened = (credentials.access_token, credentials.consumer_key, credentials.consumer_secret)
+    app = OAuthClient.of(token)
     hubspot = HubSpotDetails(urls[1], token, app.client_id, app.client_secret, app.refresh_token)
     return Details(SalesforceDetails(urls[0], *opened), hubspot, urls[2])
 

@@ -14,6 +14,7 @@ import uvicorn
 
 from integrations.crm import Page, Window
 from integrations.hubspot.client import HubSpot, HubSpotConfig
+from integrations.sandbox.bare import strip
 from integrations.sandbox.hubspot_app import create_app
 from integrations.sandbox.hubspot_load import load, load_associations, load_owners
 from integrations.sandbox.state import State
@@ -143,7 +144,7 @@ def _altered(messages: Sequence[Any], change: Callable[[Any], Any]) -> list[Any]
     return [start, {"type": "http.response.body", "body": content}]
 
 
-class _Switchboard:
+class Switchboard:
     """A server that outlives its portals, since stopping one takes a tenth of a second."""
 
     def __init__(self) -> None:
@@ -160,14 +161,16 @@ class _Switchboard:
         await self.app(scope, receive, send)
 
 
-_idle: list[_Switchboard] = []
+_idle: list[Switchboard] = []
 
 
 @contextmanager
-def running_portal() -> Iterator[Portal]:
-    """An empty portal whose clock stands at ``NOW``."""
-    board, state = _idle.pop() if _idle else _Switchboard(), State()
+def running_portal(*, bare: bool = False) -> Iterator[Portal]:
+    """An empty portal whose clock stands at ``NOW``; a bare one lacks what ``plansync provision`` makes."""
+    board, state = _idle.pop() if _idle else Switchboard(), State()
     state.clock.set(NOW)
+    if bare:
+        strip(state)
     portal = Portal(state, f"http://127.0.0.1:{board.port}", Faults())
     board.app = _wrapped(portal, create_app(state, token=TOKEN))
     try:

@@ -437,6 +437,7 @@ def test_doctor_names_what_is_wrong_and_what_to_do(portal: Portal) -> None:
             settings,
         ),
         ("hubspot tasks key", "tasks.plansync_key is not there", PROVISION),
+        ("hubspot key mode", "none: no task can be written", PROVISION),
         (
             "hubspot fallback owner",
             "owner 99 is not among the active owners",

@@ -218,7 +218,7 @@ def test_a_task_that_is_there_already_has_landed_before(portal: Portal) -> None:
 def test_a_portal_without_the_plan_properties_stops_the_push(portal: Portal) -> None:
     (firm,) = companies(portal, {})
     portal.state.execute("DELETE FROM hubspot__property_definitions WHERE name LIKE 'plansync%'")
-    with pytest.raises(CrmRefusedError, match=r"PROPERTY_DOESNT_EXIST.*plansync_key.*What the CRMs need"):
+    with pytest.raises(CrmRefusedError, match=r"PROPERTY_DOESNT_EXIST.*plansync_key.*plansync provision hubspot"):
         push(portal.hubspot(), [plan_write("f", firm, health_band="green")])
 
 

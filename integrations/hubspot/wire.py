@@ -150,15 +150,19 @@ class Portal:
         return self._properties[object_type]
 
     def scopes(self) -> frozenset[str] | None:
-        """The scopes of the key; None where HubSpot does not tell, as of tokens that came by OAuth."""
-        token = self.config.access_token
-        if token is None:
-            return None
-        body = orjson.dumps({"tokenKey": token.get_secret_value()})
-        request = Request("POST", SCOPES_PATH, is_repeatable=True, body=body)
-        reply = self._asked(request, tolerated=frozenset({400, 403, 404}))
+        """What the token may do; None where HubSpot does not tell."""
+        reply = self._asked(self._introspection(), tolerated=frozenset({400, 401, 403, 404}))
         scopes = reply.data.get("scopes")
         return frozenset(map(str, scopes)) if reply.status == 200 and isinstance(scopes, list) else None
+
+    def _introspection(self) -> Request:
+        """HubSpot tells of static tokens and of those that came by OAuth at two places."""
+        id_, secret, token = self.config.client_id, self.config.client_secret, self._access.current()
+        if self.refresh_token is None or id_ is None or secret is None:
+            return Request("POST", SCOPES_PATH, is_repeatable=True, body=orjson.dumps({"tokenKey": token}))
+        form = {"client_id": id_, "client_secret": secret.get_secret_value(), "token": token}
+        path = f"{TOKEN_PATH}/introspect"
+        return Request("POST", path, is_repeatable=True, body=urlencode(form).encode(), headers=FORM)
 
     def _asked(self, request: Request, *, is_write: bool = False, tolerated: frozenset[int] = frozenset()) -> Reply:
         parsed: list[Json] = []

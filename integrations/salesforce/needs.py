@@ -216,7 +216,9 @@ EXCESSIVE_RIGHTS = (
 )
 """User rights that no nightly run needs and that would let a stolen token do great harm."""
 
-PROVISION_RIGHTS = ("ApiEnabled", "CustomizeApplication", "ModifyMetadata", "ViewSetup")
+PROVISION_RIGHTS = (
+    *("ApiEnabled", "CustomizeApplication", "ManageProfilesPermissionsets", "ModifyMetadata", "ViewSetup"),
+)
 """What the admin needs who provisions, once; ``AssignPermissionSets`` as well to assign the permission set."""
 
 WRITTEN_STANDARD: Mapping[str, tuple[str, ...]] = {

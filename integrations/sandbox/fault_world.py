@@ -11,7 +11,8 @@ from integrations.sandbox.fault_answers import Ask, Told, refusal
 from integrations.sandbox.fault_kinds import HUBSPOT, SALESFORCE
 from integrations.sandbox.faults import Fault
 from integrations.sandbox.hubspot_answers import canonical
-from integrations.sandbox.hubspot_portal import LIVE, known_type
+from integrations.sandbox.hubspot_portal import LIVE
+from integrations.sandbox.hubspot_types import TYPES
 from integrations.sandbox.salesforce_bin import RecycleBin
 from integrations.sandbox.salesforce_store import entity_named
 from integrations.sandbox.soql_values import wire_instant
@@ -45,7 +46,7 @@ def _stored(fault: Fault) -> tuple[str, str, str]:
     """The table of the fault's object, the column that numbers its rows, and that of its stamp."""
     if fault.crm == SALESFORCE:
         return table_name(SALESFORCE, entity_named(fault.object).name), "_row", "SystemModstamp"
-    kind = known_type(fault.object)
+    kind = TYPES[fault.object]
     return table_name(HUBSPOT, kind.plural), "_id", kind.modified
 
 

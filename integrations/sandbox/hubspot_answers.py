@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from html import escape
 from typing import Any, Literal
 
 import orjson
@@ -72,14 +71,12 @@ class MissingError(HubSpotError):
         return True
 
 
-def page_404(path: str) -> bytes:
-    """The page of a web server that has nothing at ``path``."""
-    return (
-        '<html>\n<head>\n<meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>\n'
-        "<title>Error 404 Not Found</title>\n</head>\n<body><h2>HTTP ERROR 404 Not Found</h2>\n<table>\n"
-        f"<tr><th>URI:</th><td>{escape(path)}</td></tr>\n<tr><th>STATUS:</th><td>404</td></tr>\n"
-        "<tr><th>MESSAGE:</th><td>Not Found</td></tr>\n</table>\n\n</body>\n</html>\n"
-    ).encode()
+PAGE_404 = (
+    b'<html>\n<head>\n<meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>\n'
+    b"<title>Error 404 Not Found</title>\n</head>\n<body><h2>HTTP ERROR 404</h2>\n<p>Resource not found</p>\n"
+    b"</body>\n</html>\n"
+)
+"""The page that HubSpot answers for a missing record to who takes HTML."""
 
 
 def invalid(message: str, **more: Any) -> HubSpotError:

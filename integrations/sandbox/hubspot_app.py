@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from integrations.sandbox.hubspot_answers import Answer, HubSpotError, page_404
+from integrations.sandbox.hubspot_answers import PAGE_404, Answer, HubSpotError
 from integrations.sandbox.hubspot_calls import Call
 from integrations.sandbox.hubspot_limits import Limits
 from integrations.sandbox.hubspot_portal import CRM, Portal
@@ -91,7 +91,7 @@ class HubSpotApp:
 def _refusal(error: HubSpotError, request: Request, *, is_read: bool) -> Answer:
     accepted = request.headers.get("accept", "*/*")
     is_page = error.is_page and ("*/*" in accepted or "text/html" in accepted)
-    body = page_404(request.scope["path"]) if is_page else error.body()
+    body = PAGE_404 if is_page else error.body()
     return Answer(body, error.status, "read" if is_read else "write")
 
 

@@ -85,13 +85,13 @@ def wanted_ids(ids: Sequence[Any]) -> list[str]:
 
 
 def external_id_field(entity: SObject, name: str) -> Field:
-    """The field by which records may be upserted.
+    """The field by which records may be upserted: an external id, or a standard field that finds a record.
 
     Raises:
-        SalesforceError: NOT_FOUND, when it is no external id.
+        SalesforceError: NOT_FOUND, when it is neither.
     """
     found = entity.by_name.get(name.lower())
-    if found is None or not (found.external_id or found.type == "id"):
+    if found is None or not entity.is_found_by(found):
         raise not_found(f"Provided external ID field does not exist or is not accessible: {name}")
     return found
 

@@ -42,6 +42,8 @@ _TABLE = """CREATE TABLE IF NOT EXISTS salesforce_deployments (
     place INTEGER PRIMARY KEY, answer TEXT NOT NULL, looks INTEGER NOT NULL DEFAULT 0)"""
 _PREFIX = "0Af"
 _MANIFEST = "package.xml"
+_OPTIONS_PARTS = ("json", "entity_content")
+"""What the part with the options is called: by the documentation, and by the Salesforce CLI."""
 _MOST_BYTES = 39 * 1024 * 1024
 _OPTIONS: Mapping[str, Any] = {
     "allowMissingFiles": False,
@@ -159,7 +161,7 @@ def _multipart(call: Call) -> dict[str, bytes]:
 
 def _deploy_options(parts: Mapping[str, bytes]) -> Json:
     try:
-        options = orjson.loads(parts.get("json", b""))["deployOptions"]
+        options = orjson.loads(next((parts[name] for name in _OPTIONS_PARTS if name in parts), b""))["deployOptions"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         message = "a part named json with deployOptions is needed"
         raise SalesforceError("INVALID_MULTIPART_REQUEST", message) from None

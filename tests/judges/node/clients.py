@@ -21,6 +21,7 @@ _QUIET = {
     "SF_DISABLE_TELEMETRY": "true",
     "SF_SKIP_NEW_VERSION_CHECK": "true",
     "SF_USE_GENERIC_UNIX_KEYCHAIN": "true",
+    "SF_ORG_METADATA_REST_DEPLOY": "true",
     "NO_COLOR": "1",
 }
 
@@ -43,14 +44,16 @@ class Judge:
     sandbox: Sandbox
     called: list[dict[str, Any]] = field(default_factory=list)
 
-    def ran(self, command: list[Any], given: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    def ran(
+        self, command: list[Any], given: str, environment: Mapping[str, str], cwd: Path = HERE
+    ) -> subprocess.CompletedProcess[str]:
         """Run one command to its end, and add its requests to ``called``."""
         requests.delete(f"{self.sandbox.admin_url}/requests", timeout=5)
         ended = subprocess.run(
             command,
             input=given,
             env=dict(environment),
-            cwd=HERE,
+            cwd=cwd,
             capture_output=True,
             text=True,
             timeout=_LONGEST_CALL_S,
@@ -74,11 +77,12 @@ class Judge:
         """The Salesforce CLI, with a home of its own: arguments in, its JSON out."""
         homes = {name: str(home) for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
         path = os.pathsep.join((str(PACKAGES / ".bin"), os.environ["PATH"]))
-        environment = {**_QUIET, **homes, "PATH": path, "SF_ACCESS_TOKEN": self.sandbox.salesforce.access_token}
+        environment = {**_QUIET, **homes, "PATH": path}
 
-        def sf(*arguments: str, fails: bool = False) -> Any:
+        def sf(*arguments: str, fails: bool = False, cwd: Path = HERE) -> Any:
+            environment["SF_ACCESS_TOKEN"] = self.sandbox.salesforce.access_token
             command = [node(), PACKAGES / "@salesforce" / "cli" / "bin" / "run.js", *arguments, "--json"]
-            ended = self.ran(command, "", environment)
+            ended = self.ran(command, "", environment, cwd)
             assert bool(ended.returncode) is fails, ended.stdout + ended.stderr
             told = json.loads(ended.stdout)
             return told if fails else told["result"]

@@ -54,6 +54,13 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="session")
+def bare_sandbox(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """Another one, without what plansync needs of a CRM."""
+    with running_sandbox(bare=True, as_of=AS_OF) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def confirmed(request: pytest.FixtureRequest) -> Confirmed:
     return request.session.stash.setdefault(_CONFIRMED, Confirmed())
 
@@ -94,4 +101,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def sf(request: pytest.FixtureRequest, home: Path) -> Iterator[Check]:
     with watched(request, "@salesforce/cli") as judge:
+        yield judge.salesforce_cli(home)
+
+
+@pytest.fixture
+def sf_on_bare(request: pytest.FixtureRequest, bare_sandbox: Sandbox, home: Path) -> Iterator[Check]:
+    with watched(request, "@salesforce/cli") as judge:
+        judge.sandbox = bare_sandbox
         yield judge.salesforce_cli(home)

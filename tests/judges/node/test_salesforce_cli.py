@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.provision_crm import write_package
+from integrations.sandbox.process import Sandbox
 from tests.judges.node.clients import Witness
 from tests.judges.node.conftest import Check
 
@@ -103,3 +105,16 @@ def test_describes_an_object_and_lists_all(org: Check, witness: Witness) -> None
     listed = org("sobject", "list", *TO, "--sobject", "all")
     assert {"Account", "Success_Plan__c", "Success_Plan_Section__c", "Task"} <= set(listed)
     assert set(fields) == set(witness.soql("SELECT FIELDS(ALL) FROM Success_Plan__c LIMIT 1")[0])
+
+
+def test_deploys_the_package_for_admins(sf_on_bare: Check, bare_sandbox: Sandbox, tmp_path: Path) -> None:
+    sf, org, witness = sf_on_bare, ("--target-org", "bare"), Witness(bare_sandbox)
+    sf("org", "login", "access-token", "--instance-url", bare_sandbox.salesforce.base_url, "--no-prompt", "--alias",
+       "bare")  # fmt: skip
+    assert "Success_Plan__c" not in sf("sobject", "list", *org, "--sobject", "all")
+    write_package(tmp_path)
+    wanted = {f"{path.parents[1].name}.{path.name.partition('.')[0]}" for path in tmp_path.rglob("*.field-meta.xml")}
+    told = sf("project", "deploy", "start", *org, "--manifest", "manifest/package.xml", "--wait", "2", cwd=tmp_path)
+    assert (told["status"], told["numberComponentErrors"]) == ("Succeeded", 0)
+    assert wanted <= {each["fullName"] for each in told["files"]}
+    assert {"Success_Plan__c", "Success_Plan_Section__c"} <= set(sf("sobject", "list", *org, "--sobject", "all"))

@@ -6,6 +6,7 @@ lets one writer in at a time, and landing a page takes longer than a request may
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,12 @@ Step = Callable[[dict[str, Any], float], Result]
 Gone = Callable[[str], bool]
 
 _BUSY_S = 60.0
+_OPENINGS, _OPENING_WAIT_S = 100, 0.02
+_OPENING = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=OFF",
+    "CREATE TABLE IF NOT EXISTS shared (key TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID",
+)
 _UPSERT = "INSERT INTO shared VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state"
 
 
@@ -75,9 +82,16 @@ class SharedFile:
     def _opened(self) -> sqlite3.Connection:
         """Not durable, since a machine that falls forgets the pace anyway: a commit costs no wait for the disk."""
         db = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        for setting in ("journal_mode=WAL", "synchronous=OFF"):
-            db.execute(f"PRAGMA {setting}")
-        db.execute("CREATE TABLE IF NOT EXISTS shared (key TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID")
+        for attempt in range(_OPENINGS):
+            try:
+                for statement in _OPENING:
+                    db.execute(statement)
+                break
+            except sqlite3.OperationalError as error:  # a file is made WAL by one alone, and SQLite does not wait there
+                if "locked" not in str(error) or attempt == _OPENINGS - 1:
+                    db.close()
+                    raise
+                time.sleep(_OPENING_WAIT_S)
         return db
 
     def close(self) -> None:

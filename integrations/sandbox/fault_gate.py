@@ -17,7 +17,7 @@ from integrations.sandbox.fault_kinds import HUBSPOT, WRITES
 from integrations.sandbox.fault_pages import asked, told
 from integrations.sandbox.fault_rows import row_refusals
 from integrations.sandbox.fault_schema import drifted
-from integrations.sandbox.fault_world import changed_between, expired, merged_anew, view_of
+from integrations.sandbox.fault_world import changed_between, expired, view_of
 from integrations.sandbox.faults import BREAKING, Fault, Faults
 from integrations.sandbox.state import VIEW, State
 
@@ -149,7 +149,6 @@ _WHOLE: dict[str, Callable[[Fault, Ask, Do], Awaitable[Told]]] = {
     "field_retyped": drifted,
     "new_value": drifted,
     "mutate": changed_between,
-    "merge_new_id": merged_anew,
 }
 """Kinds that decide themselves whether and how the CRM is asked."""
 

@@ -25,7 +25,6 @@ _ROWS = {
 }
 _BATCHES = {HUBSPOT: rf"^POST {_TYPE}/batch/(create|update|upsert)$"}
 _UPSERTS = {SALESFORCE: r"^(GET|PATCH) .*/sobjects/[^/]+/[^/]+/.+$"}
-_MERGES = {HUBSPOT: rf"^POST {_TYPE}/merge$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +161,6 @@ _KINDS = (
         " `EXPIRED_AUTHENTICATION`.",
         after=300, count=1,
     ),
-    _kind("merge_new_id", "world", _MERGES, "A merge makes a record of a new id, into which both others are merged."),
     _kind(
         "ties", "act", _ALL, "The first `size` records of `object` (0: all) get one stamp, `value`, as after a mass"
         " update.", crm=HUBSPOT, object="companies", size=0, value="2026-11-21T20:00:00Z",

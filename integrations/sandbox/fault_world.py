@@ -1,4 +1,4 @@
-"""Faults that lie in what the CRM holds: records that show late, changes by others, merges under a new id, and acts."""
+"""Faults that lie in what the CRM holds: records that show late, changes by others, and acts."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from integrations.sandbox.fault_kinds import HUBSPOT, SALESFORCE
 from integrations.sandbox.faults import Fault
 from integrations.sandbox.hubspot_answers import canonical
 from integrations.sandbox.hubspot_portal import LIVE
-from integrations.sandbox.hubspot_types import TYPES
+from integrations.sandbox.hubspot_types import object_type
 from integrations.sandbox.salesforce_bin import RecycleBin
 from integrations.sandbox.salesforce_store import entity_named
 from integrations.sandbox.soql_values import wire_instant
@@ -21,7 +21,6 @@ from integrations.sandbox.state import State, View, quoted, table_name
 Do = Callable[[Ask], Awaitable[Told]]
 
 _THOUSAND = 1000
-_KEPT_BY_MERGE = ("name", "domain", "dealname", "subject", "hs_pipeline_stage", "dealstage", "lastname")
 
 
 # -- what one request sees --------------------------------------------------------------------------------------------
@@ -46,8 +45,10 @@ def _stored(fault: Fault) -> tuple[str, str, str]:
     """The table of the fault's object, the column that numbers its rows, and that of its stamp."""
     if fault.crm == SALESFORCE:
         return table_name(SALESFORCE, entity_named(fault.object).name), "_row", "SystemModstamp"
-    kind = TYPES[fault.object]
-    return table_name(HUBSPOT, kind.plural), "_id", kind.modified
+    kind = object_type(fault.object)
+    if kind is None:
+        raise ValueError(f"HubSpot has no object {fault.object!r} of its own")
+    return table_name(HUBSPOT, kind.stored), "_id", kind.modified
 
 
 def _kept(crm: str, instant: datetime) -> str:
@@ -66,23 +67,6 @@ async def changed_between(fault: Fault, ask: Ask, do: Do) -> Told:
         headers = {**ask.headers, "content-type": "application/json"}
         fault.statuses.append((await do(Ask(one["method"], path, query, headers, body))).status)
     return await do(ask)
-
-
-async def merged_anew(fault: Fault, ask: Ask, do: Do) -> Told:
-    """Merge both records into one of a new id."""
-    root, body = ask.path.removesuffix("/merge"), ask.json
-    primary = str(body["primaryObjectId"])
-    query = "properties=" + ",".join(_KEPT_BY_MERGE)
-    found = await do(Ask("GET", f"{root}/{primary}", query, ask.headers))
-    if found.status >= 300:
-        return found
-    kept = {name: text for name, text in found.json["properties"].items() if name in _KEPT_BY_MERGE and text}
-    made = await do(Ask("POST", root, "", ask.headers, orjson.dumps({"properties": kept})))
-    if made.status >= 300:
-        return made
-    new = made.json["id"]
-    first = await do(ask.having({"primaryObjectId": new, "objectIdToMerge": primary}))
-    return first if first.status >= 300 else await do(ask.having({**body, "primaryObjectId": new}))
 
 
 def expired(fault: Fault) -> Told:

@@ -388,14 +388,13 @@ def test_an_optional_property_can_be_missing_or_switched_off(portal: Portal) -> 
 
 
 def test_a_bad_record_is_set_aside_with_its_reason(portal: Portal) -> None:
-    good, vague = companies(portal, {"description": "1200"}, {"description": "about 5k"})
+    good, vague = companies(portal, {"current_arr": "1200"}, {"current_arr": "about 5k"})
     (nameless,) = companies(portal, {"name": None})
-    client = portal.hubspot(properties={"accounts": {"arr_minor": "description"}})
-    pages = list(client.pull(PullObject.ACCOUNTS, FULL))
+    pages = list(portal.hubspot().pull(PullObject.ACCOUNTS, FULL))
     assert rows_of(pages, "accounts")["crm_id"].to_list() == [good]
     errors = [row for page in pages for row in page.rejected.select("source", "target", "record", "rule").rows()]
     assert sorted(errors) == [
-        ("hubspot", "accounts", vague, "arr_minor: description is no money"),
+        ("hubspot", "accounts", vague, "arr_minor: current_arr is no money"),
         ("hubspot", "accounts", nameless, "name|nullability"),
     ]
 

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from integrations.crm import CallCounter
-from integrations.errors import CrmError
 from integrations.hubspot.fields import HubSpotConfig
 from integrations.hubspot.wire import TOKEN_PATH as HUBSPOT_TOKEN_PATH
 from integrations.hubspot.wire import Portal
@@ -118,16 +117,16 @@ class Issuer:
         return Reply(body={})
 
 
-def side_by_side(threads: int, act: Callable[[], object]) -> list[CrmError]:
+def side_by_side(threads: int, act: Callable[[], object]) -> list[Exception]:
     """Let so many threads act at once; what went wrong in them."""
-    wrong: list[CrmError] = []
+    wrong: list[Exception] = []
     barrier = threading.Barrier(threads)
 
     def acting() -> None:
         barrier.wait()
         try:
             act()
-        except CrmError as error:
+        except Exception as error:
             wrong.append(error)
 
     started = [threading.Thread(target=acting) for _ in range(threads)]

@@ -448,17 +448,6 @@ def test_tokens_expire_after_some_requests(world: World) -> None:
     assert statuses == [200, 401, 200]
 
 
-def test_a_merge_can_make_a_new_id(world: World) -> None:
-    winner, loser = world.companies("Winner", "Loser")
-    world.fault("hubspot", "merge_new_id", count=1)
-    body = {"primaryObjectId": winner, "objectIdToMerge": loser}
-    survivor = world.call("hubspot", "POST", f"{HS}/companies/merge", body).json()
-    assert survivor["id"] not in {winner, loser}
-    assert set(survivor["properties"]["hs_merged_object_ids"].split(";")) == {winner, loser}
-    assert survivor["properties"]["name"] == "Winner"
-    assert world.call("hubspot", "GET", f"{HS}/companies/{loser}").json()["id"] == survivor["id"]
-
-
 # -- acts -------------------------------------------------------------------------------------------------------------
 
 

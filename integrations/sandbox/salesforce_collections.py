@@ -30,7 +30,10 @@ def updated_all(writer: Writer, body: Body) -> list[Result]:
 
     def update(record: Body) -> Result:
         entity = _type_of(record)
-        record_id = _own_id(entity, _given_id(record))
+        given = _given_id(record)
+        if not given:
+            raise SalesforceError("MISSING_ARGUMENT", "Id not specified in an update call", fields=[])
+        record_id = _own_id(entity, given)
         writer.update(entity, record_id, {name: each for name, each in record.items() if name.lower() != "id"})
         return _done(record_id)
 
@@ -56,6 +59,8 @@ def upserted_all(writer: Writer, entity: SObject, by: Field, body: Body) -> list
 
 def deleted_all(writer: Writer, ids: Sequence[str], *, all_or_none: bool) -> list[Result]:
     """``DELETE composite/sobjects?ids=``."""
+    if not ids:
+        raise SalesforceError("REQUIRED_FIELD_MISSING", "At least 1 Id is required.")
     _refuse_many(len(ids), LARGEST_WRITE)
 
     def delete(record: Body) -> Result:
@@ -146,6 +151,8 @@ def _records(body: Body) -> list[Body]:
     records = body.get("records")
     if not isinstance(records, list) or not all(isinstance(each, dict) for each in records):
         raise MalformedBodyError("JSON_PARSER_ERROR", "The body must hold a list of records")
+    if not records:
+        raise SalesforceError("REQUIRED_FIELD_MISSING", "At least 1 record is required")
     _refuse_many(len(records), LARGEST_WRITE)
     return records
 

@@ -15,6 +15,7 @@ from integrations.sandbox.salesforce_auth import Credentials
 from integrations.sandbox.state import State
 
 _ANYTHING = "/{path:path}"
+_NOT_FOUND = 404
 
 
 def path_template(crm: str, method: str, path: str) -> str:
@@ -57,11 +58,18 @@ class Confirmed:
     def add(self, judge: str, check: str, requests: Iterable[Mapping[str, Any]]) -> None:
         """Note what a passed check called; ``requests`` as the side door lists them.
 
+        A path that the sandbox does not serve confirms nothing when it answered 404, as an org without that feature does.
+
         Raises:
-            LookupError: One is of a path that the sandbox does not serve.
+            LookupError: Such a path was answered otherwise.
         """
         for each in requests:
-            template = path_template(each["crm"], each["method"], each["path"])
+            try:
+                template = path_template(each["crm"], each["method"], each["path"])
+            except LookupError:
+                if each["status"] == _NOT_FOUND:
+                    continue
+                raise
             self._checks[judge, each["crm"], template, each["method"]].add(check)
 
     def as_list(self) -> list[dict[str, Any]]:

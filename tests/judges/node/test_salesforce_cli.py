@@ -117,4 +117,9 @@ def test_deploys_the_package_for_admins(sf_on_bare: Check, bare_sandbox: Sandbox
     told = sf("project", "deploy", "start", *org, "--manifest", "manifest/package.xml", "--wait", "2", cwd=tmp_path)
     assert (told["status"], told["numberComponentErrors"]) == ("Succeeded", 0)
     assert wanted <= {each["fullName"] for each in told["files"]}
+    sf("org", "assign", "permset", *org, "--name", "Plansync")
     assert {"Success_Plan__c", "Success_Plan_Section__c"} <= set(sf("sobject", "list", *org, "--sobject", "all"))
+    described = sf("sobject", "describe", *org, "--sobject", "Success_Plan__c")["fields"]
+    deployed = {each.partition(".")[2] for each in wanted if each.startswith("Success_Plan__c.")}
+    assert deployed <= {each["name"] for each in described}
+    assert witness.soql(f"SELECT {', '.join(sorted(deployed))} FROM Success_Plan__c") == []  # noqa: S608 - our own names

@@ -58,7 +58,7 @@ class Confirmed:
     def add(self, judge: str, check: str, requests: Iterable[Mapping[str, Any]]) -> None:
         """Note what a passed check called; ``requests`` as the side door lists them.
 
-        A path that the sandbox does not serve confirms nothing when it answered 404, as an org without that feature does.
+        What the sandbox does not serve confirms nothing when it answered 404, as an org without the feature does.
 
         Raises:
             LookupError: Such a path was answered otherwise.

@@ -30,14 +30,14 @@ right is lacking, and warns where there are more than listed here; `--strict` fa
 
 plansync never writes a record twice, not even after a crash or a lost answer. How depends on the CRM.
 
-- **Mode a, unique key.** The CRM keeps `plansync_key` unique; new records are upserted or refused by it. Nothing is left
-  open.
-- **Mode b, stamp, query, create.** The CRM only keeps `plansync_key`. Before a task is made again, the tasks of its company
-  are read and compared. What this cannot exclude is a second installation that writes at the same moment.
+- **Mode a, unique key.** The CRM keeps `plansync_key` unique; new records are upserted or refused by it. Nothing is
+  left open.
+- **Mode b, stamp, query, create.** The CRM only keeps `plansync_key`. Before a task is made again, the tasks of its
+  company are read and compared. What this cannot exclude is a second installation that writes at the same moment.
 
 Salesforce is always in mode a: without a unique external id nothing is written. HubSpot is in mode a where the portal
-allows unique properties of tasks, which it grants when the property is made or never. Where it refuses, `provision` makes
-the property without, says so, and `doctor` names mode b.
+allows unique properties of tasks, which it grants when the property is made or never. Where it refuses, `provision`
+makes the property without, says so, and `doctor` names mode b.
 """
 HUBSPOT = "## HubSpot\n\nScopes of the service key of the nightly run, and no others:\n"
 PROVISIONING = "\nScopes that an admin's key needs besides, to provision:\n"

@@ -8,8 +8,6 @@ Deployed are custom objects, custom fields (also on ``Activity``, ``Account`` an
 every other type of metadata, destructive changes, retrieving, cancelling, quick deployments, the SOAP calls.
 """
 
-import io
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +17,6 @@ import orjson
 from integrations.sandbox import salesforce_deployed as org
 from integrations.sandbox.salesforce_calls import Call, Reply
 from integrations.sandbox.salesforce_components import (
-    KINDS,
     CustomField,
     MetadataError,
     PermissionSet,
@@ -31,6 +28,15 @@ from integrations.sandbox.salesforce_components import (
 from integrations.sandbox.salesforce_errors import SalesforceError, not_found
 from integrations.sandbox.salesforce_ids import made_id
 from integrations.sandbox.salesforce_objects import DEFAULT
+from integrations.sandbox.salesforce_package import (
+    MANIFEST,
+    MOST_BYTES,
+    deploy_options,
+    fields_of,
+    members_of,
+    multipart,
+    unzipped,
+)
 from integrations.sandbox.salesforce_permissions import RIGHTS
 from integrations.sandbox.salesforce_store import INTEGRATION_USER_ID, load, set_columns
 from integrations.sandbox.soql_values import wire_instant
@@ -41,10 +47,6 @@ Json = dict[str, Any]
 _TABLE = """CREATE TABLE IF NOT EXISTS salesforce_deployments (
     place INTEGER PRIMARY KEY, answer TEXT NOT NULL, looks INTEGER NOT NULL DEFAULT 0)"""
 _PREFIX = "0Af"
-_MANIFEST = "package.xml"
-_OPTIONS_PARTS = ("json", "entity_content")
-"""What the part with the options is called: by the documentation, and by the Salesforce CLI."""
-_MOST_BYTES = 39 * 1024 * 1024
 _OPTIONS: Mapping[str, Any] = {
     "allowMissingFiles": False,
     "autoUpdatePackage": False,
@@ -83,10 +85,10 @@ def deploy(state: State, call: Call) -> Reply:
         SalesforceError: 403, when the user may not deploy; 400, when the body is not what it should be.
     """
     _check_rights(state)
-    parts = _multipart(call)
-    options = {**_OPTIONS, **_deploy_options(parts)}
+    parts = multipart(call)
+    options = {**_OPTIONS, **deploy_options(parts)}
     content = parts.get("file")
-    if content is None or len(content) > _MOST_BYTES:
+    if content is None or len(content) > MOST_BYTES:
         raise SalesforceError(
             "INVALID_MULTIPART_REQUEST", "a part named file with the zip, of at most 39 MB, is needed"
         )
@@ -141,35 +143,6 @@ def _check_rights(state: State) -> None:
         raise SalesforceError("INSUFFICIENT_ACCESS", message, status=403)
 
 
-# -- the request ------------------------------------------------------------------------------------------------------
-
-
-def _multipart(call: Call) -> dict[str, bytes]:
-    kind, _, rest = call.headers.get("content-type", "").partition(";")
-    _, found, boundary = rest.partition("boundary=")
-    if kind.strip().lower() != "multipart/form-data" or not found:
-        raise SalesforceError("INVALID_MULTIPART_REQUEST", "Content-Type must be multipart/form-data with a boundary")
-    mark = b"\r\n--" + boundary.partition(";")[0].strip().strip('"').encode()
-    parts: dict[str, bytes] = {}
-    for piece in (b"\r\n" + call.body).split(mark)[1:-1]:
-        head, _, content = piece.partition(b"\r\n\r\n")
-        _, is_named, name = head.partition(b'name="')
-        if is_named:
-            parts[name.partition(b'"')[0].decode(errors="replace")] = content
-    return parts
-
-
-def _deploy_options(parts: Mapping[str, bytes]) -> Json:
-    try:
-        options = orjson.loads(next((parts[name] for name in _OPTIONS_PARTS if name in parts), b""))["deployOptions"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        message = "a part named json with deployOptions is needed"
-        raise SalesforceError("INVALID_MULTIPART_REQUEST", message) from None
-    if not isinstance(options, dict):
-        raise SalesforceError("INVALID_MULTIPART_REQUEST", "deployOptions is not an object")
-    return options
-
-
 # -- the work ---------------------------------------------------------------------------------------------------------
 
 
@@ -201,15 +174,15 @@ class _Deployment:
 
     def _carry_out(self, content: bytes) -> None:
         try:
-            files = _unzipped(content)
-            members = _members(files)
+            files = unzipped(content)
+            members = members_of(files)
         except MetadataError as error:
-            self._fail("", _MANIFEST, _MANIFEST, str(error))
+            self._fail("", MANIFEST, MANIFEST, str(error))
             return
-        self._succeed("", _MANIFEST, _MANIFEST, is_new=False)
+        self._succeed("", MANIFEST, MANIFEST, is_new=False)
         for name in members["CustomObject"]:
             self._component("CustomObject", name, f"objects/{name}.object", files, self._object)
-        for name in (*_fields_of(members, files), *members["CustomField"]):
+        for name in (*fields_of(members, files), *members["CustomField"]):
             self._component("CustomField", name, f"objects/{name.partition('.')[0]}.object", files, self._field)
         for name in members["PermissionSet"]:
             self._component("PermissionSet", name, f"permissionsets/{name}.permissionset", files, self._permission_set)
@@ -225,7 +198,7 @@ class _Deployment:
             message = (
                 f"An object '{name}' of type {kind} was named in package.xml, but was not found in zipped directory"
             )
-            self._fail(kind, name, _MANIFEST, message)
+            self._fail(kind, name, MANIFEST, message)
             return
         try:
             self._succeed(kind, name, path, is_new=act(name, files[path]))
@@ -402,46 +375,6 @@ def _not_yet(result: Json, state: str) -> Json:
     open_ended = {name: value for name, value in result.items() if name not in {"completedDate", "startDate"}}
     counts = {"numberComponentErrors": 0, "numberComponentsDeployed": 0, "numberComponentsTotal": 0}
     return {**open_ended, **started, **counts, "details": details, "done": False, "status": state, "success": False}
-
-
-def _unzipped(content: bytes) -> dict[str, bytes]:
-    """The files of a package; a folder around all of them is taken off."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            if sum(each.file_size for each in packed.infolist()) > _MOST_BYTES:
-                raise MetadataError("The zip is too large")
-            files = {each.filename: packed.read(each) for each in packed.infolist() if not each.is_dir()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError):
-        raise MetadataError("The file is not a zip") from None
-    if _MANIFEST in files:
-        return files
-    root = next((name.removesuffix(_MANIFEST) for name in files if name.endswith(f"/{_MANIFEST}")), None)
-    if root is None:
-        raise MetadataError("No package.xml found")
-    return {name.removeprefix(root): each for name, each in files.items()}
-
-
-def _members(files: Mapping[str, bytes]) -> dict[str, list[str]]:
-    """The names in package.xml, by type."""
-    found: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for types in parsed(files[_MANIFEST], "Package").findall("types"):
-        kind = types.findtext("name") or ""
-        if kind not in found:
-            raise MetadataError(f"Unknown type name '{kind}' specified in package.xml")
-        found[kind] += [each.text or "" for each in types.findall("members")]
-    return found
-
-
-def _fields_of(members: Mapping[str, list[str]], files: Mapping[str, bytes]) -> list[str]:
-    """The fields that come with whole objects."""
-    found: list[str] = []
-    for name in members["CustomObject"]:
-        try:
-            root = parsed(files.get(f"objects/{name}.object", b""), "CustomObject")
-        except MetadataError:
-            continue  # said of the object itself
-        found += [f"{name}.{each.findtext('fullName') or ''}" for each in root.findall("fields")]
-    return found
 
 
 def _as_numbers(flags: Mapping[str, bool]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
-from integrations.sandbox.salesforce_schema import SObject, linked
+from integrations.sandbox.salesforce_schema import Field, SObject, linked
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,12 @@ class OrgObjects:
 
 def _apart(entity: SObject, names: set[str]) -> SObject:
     """A copy whose children are its own, and whose references lead to objects that exist."""
-    fields = tuple(
-        replace(each, refers_to=tuple(name for name in each.refers_to if name in names)) for each in entity.own_fields
-    )
+    fields = tuple(each if names.issuperset(each.refers_to) else _within(each, names) for each in entity.own_fields)
     return replace(entity, own_fields=fields, children=[])
+
+
+def _within(field: Field, names: set[str]) -> Field:
+    return replace(field, refers_to=tuple(name for name in field.refers_to if name in names))
 
 
 ORG: ContextVar[OrgObjects | None] = ContextVar("org", default=None)

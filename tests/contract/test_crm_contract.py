@@ -10,6 +10,7 @@ import pytest
 
 from integrations.crm import CrmPort, Page, Window
 from integrations.errors import CrmRefusedError, CrmUnavailableError
+from integrations.provisioning import Standing, missing
 from models import frames
 from models.enums import PullObject, Section, WriteAction, WriteKind
 from models.keys import customer_id, record_key
@@ -173,6 +174,15 @@ def test_calls_are_counted_as_the_crm_counts_them(side: Side, port: CrmPort, adm
     pulled(port, PullObject.TICKETS, Window(None, admin.now()))
     push(port, writes)
     assert {"read": port.calls.read - read_before, "write": port.calls.write} == admin.requests(side.crm)
+
+
+def test_a_sound_crm_lacks_nothing_and_is_asked_only(port: CrmPort) -> None:
+    parts = port.parts()
+    assert {part.standing for part in parts} == {Standing.PRESENT}
+    assert all(part.wanted for part in parts)
+    assert list(port.create(missing(parts))) == []
+    assert port.calls.write == 0
+    assert [each.detail[0] for each in port.check() if each.check.endswith("key mode")] == ["a"]
 
 
 def test_a_sound_crm_passes_its_check_and_proposes_a_mapping_that_works(side: Side, port: CrmPort) -> None:

@@ -56,7 +56,7 @@ class Waits:
 def happening(event: int | str) -> Any:
     def script(_: Seen) -> Reply:
         if event == TIMEOUT:
-            time.sleep(0.06)
+            time.sleep(0.3)
         if event == RESET:
             return Reply(None)
         if event == CUT:

@@ -160,8 +160,9 @@ class World:
 
     @contextmanager
     def run(self, *crms: Crm) -> Iterator[Run]:
-        """A run opened as the flow opens it, with ports that do not wait."""
-        with open_run(self.settings(), as_of=self.now().date()) as run:
+        """A run opened as the flow opens it, at the CRMs' own time, with ports that do not wait."""
+        now = self.now()
+        with open_run(self.settings(), as_of=now.date(), clock=lambda: now) as run:
             for port in run.ports.values():
                 port.close()
             run.ports = {crm: self.port(crm) for crm in crms or Crm}

@@ -12,7 +12,7 @@ endif
 export NO_PROXY := $(NO_PROXY),127.0.0.1,localhost
 export no_proxy := $(NO_PROXY)
 
-.PHONY: help demo test lint format bench soak judges fidelity lock clean
+.PHONY: help demo test lint format bench soak judges judges-node fidelity lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make soak   the slow tests at full size"
 	@echo "make judges strangers' clients against the emulated CRMs, each in its own environment (needs PyPI)"
 	@echo "make fidelity what judges confirmed, endpoint by endpoint: docs/reference/fidelity.md"
+	@echo "make judges-node  clients from npm judge the emulated CRMs (needs npm; 600 MB)"
 	@echo "make lock   renew the lock files (for maintainers)"
 
 $(BIN)/python:
@@ -79,6 +80,15 @@ $(VENV)/judges-%/.done: tests/judges/requirements-%.txt | $(BIN)/python
 	$(PYTHON) -m pip --disable-pip-version-check --python $(@D)/bin/python install --quiet --no-deps -r $<
 	@touch $@
 
+NODE_JUDGES := tests/judges/node
+
+$(NODE_JUDGES)/node_modules/.package-lock.json: $(NODE_JUDGES)/package.json $(NODE_JUDGES)/package-lock.json $(NODE_JUDGES)/.npmrc
+	cd $(NODE_JUDGES) && npm ci
+	@touch $@
+
+judges-node: $(VENV)/.dev $(NODE_JUDGES)/node_modules/.package-lock.json
+	PLANSYNC_JUDGES=node $(BIN)/python -m pytest $(NODE_JUDGES)
+
 LOCK := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --no-annotate pyproject.toml
 
 lock:
@@ -88,4 +98,4 @@ lock:
 	$(LOCK) --all-extras --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(NODE_JUDGES)/node_modules demo

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from html import escape
 from typing import Any, Literal
 
 import orjson
@@ -65,11 +64,12 @@ class MissingRecordError(HubSpotError):
         super().__init__(404, "OBJECT_NOT_FOUND", "resource not found")
 
 
-PAGE_OF_MISSING_RECORD = (
+PAGE_404 = (
     b'<html>\n<head>\n<meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>\n'
     b"<title>Error 404 Not Found</title>\n</head>\n"
     b"<body><h2>HTTP ERROR 404</h2>\n<p>Resource not found</p>\n</body>\n</html>\n"
 )
+"""The page of HubSpot's web server for what it does not find."""
 
 
 class UnknownTypeError(HubSpotError):
@@ -96,16 +96,6 @@ class MissingError(HubSpotError):
     @property
     def is_page(self) -> bool:
         return True
-
-
-def page_404(path: str) -> bytes:
-    """The page of a web server that has nothing at ``path``."""
-    return (
-        '<html>\n<head>\n<meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>\n'
-        "<title>Error 404 Not Found</title>\n</head>\n<body><h2>HTTP ERROR 404 Not Found</h2>\n<table>\n"
-        f"<tr><th>URI:</th><td>{escape(path)}</td></tr>\n<tr><th>STATUS:</th><td>404</td></tr>\n"
-        "<tr><th>MESSAGE:</th><td>Not Found</td></tr>\n</table>\n\n</body>\n</html>\n"
-    ).encode()
 
 
 def invalid(message: str, **more: Any) -> HubSpotError:

@@ -18,11 +18,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from integrations.sandbox.hubspot_answers import (
-    PAGE_OF_MISSING_RECORD,
+    PAGE_404,
     Answer,
     HubSpotError,
     MissingRecordError,
-    page_404,
 )
 from integrations.sandbox.hubspot_calls import Call
 from integrations.sandbox.hubspot_limits import Limits
@@ -97,9 +96,7 @@ class HubSpotApp:
 def _refusal(error: HubSpotError, request: Request, *, is_read: bool) -> Answer:
     accepted = request.headers.get("accept", "*/*")
     is_page = error.is_page and ("*/*" in accepted or "text/html" in accepted)
-    body = page_404(request.scope["path"]) if is_page else error.body()
-    if isinstance(error, MissingRecordError):
-        body = PAGE_OF_MISSING_RECORD
+    body = PAGE_404 if is_page or isinstance(error, MissingRecordError) else error.body()
     return Answer(body, error.status, "read" if is_read else "write")
 
 

@@ -9,6 +9,7 @@ from integrations.sandbox.hubspot_answers import (
     Json,
     a_name,
     batch_answer,
+    conflict,
     failure,
     invalid,
     not_found,
@@ -19,18 +20,27 @@ from integrations.sandbox.hubspot_objects import asked_links, finished, shown
 from integrations.sandbox.hubspot_portal import ARCHIVED, LIVE, Portal
 from integrations.sandbox.hubspot_records import ids_of, read_rows, selection, texts
 from integrations.sandbox.hubspot_types import ObjectType
-from integrations.sandbox.hubspot_writes import Draft, Values, archive_records, cleaned, create_records, update_records
+from integrations.sandbox.hubspot_writes import (
+    EXISTING_ID,
+    Draft,
+    Values,
+    archive_records,
+    cleaned,
+    create_records,
+    update_records,
+)
 
 LARGEST, LARGEST_WITH_HISTORY = 100, 50
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """What became of one input: the record's id, and whether it is new."""
+    """What became of one input: the record's id, whether it is new, and what is told of it, None for everything."""
 
     record_id: int
     is_new: bool
     trace: str | None
+    told: frozenset[str] | None = None
 
 
 _Write = Callable[[Portal, ObjectType, Sequence[Json]], list[_Written]]
@@ -39,8 +49,8 @@ _Write = Callable[[Portal, ObjectType, Sequence[Json]], list[_Written]]
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _missing(kind: ObjectType, verb: str, keys: Sequence[str]) -> Json:
-    what = f"Could not {verb} some {kind.singular.upper()} objects"
+def _missing(kind: ObjectType, keys: Sequence[str]) -> Json:
+    what = f"Could not get some {kind.singular.upper()} objects"
     message = f"{what}, they may be deleted or not exist. Check that ids are valid."
     return failure("OBJECT_NOT_FOUND", message, {"ids": keys})
 
@@ -61,7 +71,7 @@ def batch_read(call: Call) -> Answer:
     records = list(read_rows(call.portal, kind, sorted(set(found.values())), chosen.properties).values())
     finished(call, kind, records, chosen)
     absent = [key for key in keys if key not in found]
-    errors = [_missing(kind, "get", absent)] if absent else []
+    errors = [_missing(kind, absent)] if absent else []
     return batch_answer(records, errors, version=call.version, now=call.portal.now())
 
 
@@ -83,10 +93,27 @@ def _outcomes(
 ) -> Iterator[tuple[list[_Written], Json | None]]:
     """The whole batch at once; or, when every input is traced, each by itself with its own refusal."""
     if not _are_traced(inputs):
-        yield write(portal, kind, inputs), None
+        yield _whole_outcome(portal, kind, inputs, write), None
         return
     for given in inputs:
         yield _one_outcome(portal, kind, given, write)
+
+
+def _whole_outcome(portal: Portal, kind: ObjectType, inputs: Sequence[Json], write: _Write) -> list[_Written]:
+    """Refused as a whole, it does not say whose e-mail address is taken."""
+    try:
+        return write(portal, kind, inputs)
+    except HubSpotError as error:
+        message, owner = _owned(error)
+        if owner is None:
+            raise
+        raise conflict(message) from None
+
+
+def _owned(error: HubSpotError) -> tuple[str, str | None]:
+    """What a refusal says without the record that has the e-mail address already, and that record's id."""
+    message, _, owner = error.message.partition(EXISTING_ID)
+    return message, owner or None
 
 
 def _one_outcome(portal: Portal, kind: ObjectType, given: Json, write: _Write) -> tuple[list[_Written], Json | None]:
@@ -95,7 +122,15 @@ def _one_outcome(portal: Portal, kind: ObjectType, given: Json, write: _Write) -
             return write(portal, kind, [given]), None
     except HubSpotError as error:
         more = {name: value for name, value in error.more.items() if name == "errors"}
-        return [], failure(error.category, error.message, {"objectWriteTraceId": [str(_trace(given))]}, **more)
+        _, owner = _owned(error)
+        context = {"objectWriteTraceId": [str(_trace(given))], **({"existingId": [owner]} if owner else {})}
+        return [], failure(error.category, error.message, context, **more)
+
+
+def _told(record: Json, one: _Written) -> Json:
+    if one.told is None:
+        return record
+    return record | {"properties": {name: value for name, value in record["properties"].items() if name in one.told}}
 
 
 def _batch(call: Call, write: _Write, *, status: int, has_new: bool = False) -> Answer:
@@ -107,7 +142,9 @@ def _batch(call: Call, write: _Write, *, status: int, has_new: bool = False) -> 
         errors += [error] if error else []
     records = shown(call.portal, kind, [one.record_id for one in written])
     results = [
-        record | ({"new": one.is_new} if has_new else {}) | ({"objectWriteTraceId": one.trace} if one.trace else {})
+        _told(record, one)
+        | ({"new": one.is_new} if has_new else {})
+        | ({"objectWriteTraceId": one.trace} if one.trace else {})
         for record, one in zip(records, written, strict=True)
     ]
     return batch_answer(results, errors, version=call.version, now=call.portal.now(), status=status, kind="write")
@@ -137,11 +174,15 @@ def _id_property(inputs: Sequence[Json]) -> str | None:
 def _once(keys: Sequence[str]) -> None:
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
-        raise invalid(f"Duplicate IDs found in batch input: {twice}", context={"ids": twice})
+        message = f"Duplicate IDs found in batch input: [{', '.join(twice)}]. IDs must be unique"
+        raise invalid(message, context={"ids": twice})
 
 
 def batch_update(call: Call) -> Answer:
-    """``POST .../batch/update``: records that do not exist are named in ``errors``, the others are written."""
+    """``POST .../batch/update``: records that do not exist are named in ``errors``, the others are written.
+
+    As of a single ``PATCH``, what was sent and the stamps are answered, not the whole records.
+    """
     kind = call.kind()
     inputs = call.inputs(LARGEST)
     keys = [str(given.get("id")) for given in inputs]
@@ -153,10 +194,13 @@ def batch_update(call: Call) -> Answer:
         present = [given for given in some if str(given.get("id")) in found]
         drafts = [Draft(found[str(given["id"])], cleaned(portal, kind, given.get("properties"))) for given in present]
         update_records(portal, kind, drafts)
-        return [_Written(found[str(given["id"])], False, _trace(given)) for given in present]
+        return [
+            _Written(draft.record_id or 0, False, _trace(given), frozenset((*draft.values, *kind.always)))
+            for given, draft in zip(present, drafts, strict=True)
+        ]
 
     answer = _batch(call, update, status=200)
-    errors = [*answer.body.get("errors", ()), *([_missing(kind, "update", absent)] if absent else ())]
+    errors = [*answer.body.get("errors", ()), *([_missing(kind, absent)] if absent else ())]
     return batch_answer(answer.body["results"], errors, version=call.version, now=call.portal.now(), kind="write")
 
 

@@ -208,16 +208,18 @@ def create_record(call: Call) -> Answer:
     (record_id,) = create_records(call.portal, kind, [cleaned(call.portal, kind, call.body.get("properties"))])
     for ends, target, link_type in links:
         add_links(call.portal, ends, [(record_id, target, link_type)])
-    return Answer(shown(call.portal, kind, [record_id])[0], 201, "write", 1)
+    headers = {"Location": f"{call.origin}{call.path['']}/{record_id}"}
+    return Answer(shown(call.portal, kind, [record_id])[0], 201, "write", 1, headers)
 
 
 def update_record(call: Call) -> Answer:
-    """``PATCH .../{type}/{id}``."""
+    """``PATCH .../{type}/{id}``: the answer has what was sent and the stamps, not the whole record."""
     kind = call.kind()
     record_id = _the_id(call, kind)
     values = cleaned(call.portal, kind, call.body.get("properties"))
     update_records(call.portal, kind, [Draft(record_id, values)])
-    return Answer(shown(call.portal, kind, [record_id])[0], 200, "write", 1)
+    record = read_rows(call.portal, kind, [record_id], sorted({*values, *kind.always}))[record_id]
+    return Answer(without_blanks(record), 200, "write", 1)
 
 
 def archive_record(call: Call) -> Answer:

@@ -27,7 +27,7 @@ Row = tuple[str, str, Handler, Scopes | None]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path. ``parts`` are its segments behind the family's; in braces, those that name something."""
+    """One path, with what names something in braces; ``parts`` are its segments behind the family's."""
 
     handler: Handler
     version: str

@@ -17,6 +17,9 @@ Values = dict[str, str | None]
 _TASK_DEFAULTS: Values = {"hs_task_status": "NOT_STARTED", "hs_task_priority": "NONE", "hs_task_type": "TODO"}
 
 
+EXISTING_ID = ". Existing ID: "
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """Accepted values of one record: a new one when ``record_id`` is None."""
@@ -144,7 +147,7 @@ def _demand_unique(portal: Portal, kind: ObjectType, name: str, drafts: Sequence
 
 def _taken(kind: ObjectType, name: str, owner: int | None) -> HubSpotError:
     if name == "email":
-        return conflict(f"Contact already exists. Existing ID: {owner}")
+        return conflict(f"Contact already exists{EXISTING_ID}{owner}")
     where = f"objectTypeId={kind.type_id}, propertyName={name}"
     return conflict(f"Cannot set PropertyValueCoordinates{{{where}}}. {owner} already has that value.")
 

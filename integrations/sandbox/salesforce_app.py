@@ -46,7 +46,7 @@ from integrations.sandbox.salesforce_objects import OBJECTS
 from integrations.sandbox.salesforce_query import SMALLEST_PAGE, Page, Queries
 from integrations.sandbox.salesforce_schema import API_VERSIONS, SObject
 from integrations.sandbox.salesforce_soap import Soap
-from integrations.sandbox.salesforce_store import CRM, INTEGRATION_USER_ID, entity_named, load, prepare
+from integrations.sandbox.salesforce_store import CRM, INTEGRATION_USER_ID, entity_named, load, prepare, records_of
 from integrations.sandbox.salesforce_trees import created_tree
 from integrations.sandbox.salesforce_writes import MultipleMatchesError, Writer, path_id
 from integrations.sandbox.soql_plan import LARGEST_PAGE
@@ -92,8 +92,15 @@ class Org:
     def limits(self, call: Call) -> Reply:
         return Reply(limits(self.used_requests))
 
+    def record_counts(self, call: Call) -> Reply:
+        """How many records objects have; an object without any is left out, and so is one that is none."""
+        asked = {name.lower() for name in call.query.get("sObjects", "").split(",") if name}
+        entities = sorted((each for each in OBJECTS.values() if not asked or each.name.lower() in asked), key=_name)
+        counted = [{"count": records_of(self.state, each), "name": each.name} for each in entities]
+        return Reply({"sObjects": [each for each in counted if each["count"]]})
+
     def describe_global(self, call: Call) -> Reply:
-        found = [summary(each, call.version) for each in sorted(OBJECTS.values(), key=lambda each: each.name)]
+        found = [summary(each, call.version) for each in sorted(OBJECTS.values(), key=_name)]
         return Reply({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": found})
 
     def basic(self, call: Call) -> Reply:
@@ -272,6 +279,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _TABLE: tuple[tuple[str, str, RequestKind, _Act], ...] = (
     ("GET", "", _READ, Org.resources),
     ("GET", "/limits", _READ, Org.limits),
+    ("GET", "/limits/recordCount", _READ, Org.record_counts),
     ("GET", "/query", _READ, Org.query),
     ("GET", "/queryAll", _READ, Org.query_all),
     ("GET", "/query/{locator}", _READ, Org.query_more),
@@ -377,6 +385,10 @@ def _release(version: str) -> str:
     """What a version is called: v68.0 is Winter '27."""
     year, season = divmod(int(float(version)) + 13, 3)
     return f"{_SEASONS[season]} '{year}"
+
+
+def _name(entity: SObject) -> str:
+    return entity.name
 
 
 def _host(call: Call) -> str:

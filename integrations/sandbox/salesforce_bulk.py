@@ -18,7 +18,7 @@ from starlette.routing import Route
 from integrations.sandbox.salesforce_auth import Credentials
 from integrations.sandbox.salesforce_bulk_csv import zipped
 from integrations.sandbox.salesforce_bulk_ingest import IngestJobs
-from integrations.sandbox.salesforce_bulk_jobs import Job, checked_state, shown
+from integrations.sandbox.salesforce_bulk_jobs import Job, checked_state, shown, shown_change
 from integrations.sandbox.salesforce_bulk_query import QueryJobs
 from integrations.sandbox.salesforce_calls import Call
 from integrations.sandbox.salesforce_errors import SalesforceError, not_found, session_refused
@@ -71,7 +71,7 @@ class Bulk:
     async def change_ingest(self, request: Request) -> Response:
         body = await _body(request)
         job = self._ingest_job(request)
-        return _json(shown(self.ingest.jobs.changed(job, state=checked_state(job, body.get("state")))))
+        return _json(shown_change(self.ingest.jobs.changed(job, state=checked_state(job, body.get("state")))))
 
     async def delete_query(self, request: Request) -> Response:
         with self.state.transaction():

@@ -240,7 +240,7 @@ def _key(entity: SObject, body: Mapping[str, Any]) -> str:
         message = f"External ID was blank for {entity.name}. An External ID must be specified for upsert."
         raise SalesforceError("INVALIDJOB", message)
     found = entity.by_name.get(name.lower())
-    if found is None or not (found.external_id or found.type == "id"):
+    if found is None or not entity.is_found_by(found):
         message = f"Field name provided, {name} does not match an External ID, Salesforce Id, or indexed field for "
         raise SalesforceError("INVALIDJOB", message + entity.name)
     return found.name

@@ -142,6 +142,14 @@ def checked_state(job: Job, asked: object) -> str:
     return str(asked)
 
 
+_NOT_SAID_OF_A_CHANGE = {"lineEnding", "columnDelimiter"}
+
+
+def shown_change(job: Job) -> dict[str, Any]:
+    """An ingest job as the answer to its closing or abortion shows it: the shortest."""
+    return {name: value for name, value in shown(job, is_whole=False).items() if name not in _NOT_SAID_OF_A_CHANGE}
+
+
 def shown(job: Job, *, is_whole: bool = True) -> dict[str, Any]:
     """The job as the API shows it; the answer to its creation is shorter."""
     told: dict[str, Any] = {

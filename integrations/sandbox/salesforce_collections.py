@@ -30,7 +30,10 @@ def updated_all(writer: Writer, body: Body) -> list[Result]:
 
     def update(record: Body) -> Result:
         entity = _type_of(record)
-        record_id = _own_id(entity, _given_id(record))
+        given = _given_id(record)
+        if not given:
+            raise SalesforceError("MISSING_ARGUMENT", "Id not specified in an update call", fields=[])
+        record_id = _own_id(entity, given)
         writer.update(entity, record_id, {name: each for name, each in record.items() if name.lower() != "id"})
         return _done(record_id)
 
@@ -56,6 +59,8 @@ def upserted_all(writer: Writer, entity: SObject, by: Field, body: Body) -> list
 
 def deleted_all(writer: Writer, ids: Sequence[str], *, all_or_none: bool) -> list[Result]:
     """``DELETE composite/sobjects?ids=``."""
+    if not ids:
+        raise SalesforceError("REQUIRED_FIELD_MISSING", "At least 1 Id is required.")
     _refuse_many(len(ids), LARGEST_WRITE)
 
     def delete(record: Body) -> Result:
@@ -85,13 +90,13 @@ def wanted_ids(ids: Sequence[Any]) -> list[str]:
 
 
 def external_id_field(entity: SObject, name: str) -> Field:
-    """The field by which records may be upserted.
+    """The field by which records may be upserted: an external id, or a standard field that finds a record.
 
     Raises:
-        SalesforceError: NOT_FOUND, when it is no external id.
+        SalesforceError: NOT_FOUND, when it is neither.
     """
     found = entity.by_name.get(name.lower())
-    if found is None or not (found.external_id or found.type == "id"):
+    if found is None or not entity.is_found_by(found):
         raise not_found(f"Provided external ID field does not exist or is not accessible: {name}")
     return found
 
@@ -146,6 +151,8 @@ def _records(body: Body) -> list[Body]:
     records = body.get("records")
     if not isinstance(records, list) or not all(isinstance(each, dict) for each in records):
         raise MalformedBodyError("JSON_PARSER_ERROR", "The body must hold a list of records")
+    if not records:
+        raise SalesforceError("REQUIRED_FIELD_MISSING", "At least 1 record is required")
     _refuse_many(len(records), LARGEST_WRITE)
     return records
 

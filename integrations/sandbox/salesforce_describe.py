@@ -185,7 +185,7 @@ def _field(field: Field, entity: SObject) -> dict[str, Any]:
         "externalId": field.external_id,
         "filterable": field.is_open,
         "groupable": field.is_groupable,
-        "idLookup": _finds_a_record(field, entity),
+        "idLookup": entity.is_found_by(field),
         "label": entity.label + " ID" if field.type == "id" else field.label,
         "name": field.name,
         "nameField": field.name == entity.record_name and field.type != "id",
@@ -202,12 +202,6 @@ def _field(field: Field, entity: SObject) -> dict[str, Any]:
         "unique": field.unique,
         "updateable": field.written and field.updated,
     }
-
-
-def _finds_a_record(field: Field, entity: SObject) -> bool:
-    if field.external_id or field.type == "id" or field.name == "Email":
-        return True
-    return field.name == entity.record_name and entity.is_custom
 
 
 def _type_of(field: Field) -> dict[str, Any]:

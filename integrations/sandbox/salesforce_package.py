@@ -15,6 +15,8 @@ Json = dict[str, Any]
 
 MANIFEST = "package.xml"
 MOST_BYTES = 39 * 1024 * 1024
+_OPTIONS_PARTS = ("json", "entity_content")
+"""What the part with the options is called: by the documentation, and by the Salesforce CLI."""
 
 
 def multipart(call: Call) -> dict[str, bytes]:
@@ -44,7 +46,7 @@ def deploy_options(parts: Mapping[str, bytes]) -> Json:
         SalesforceError: There are none.
     """
     try:
-        options = orjson.loads(parts.get("json", b""))["deployOptions"]
+        options = orjson.loads(next((parts[name] for name in _OPTIONS_PARTS if name in parts), b""))["deployOptions"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         message = "a part named json with deployOptions is needed"
         raise SalesforceError("INVALID_MULTIPART_REQUEST", message) from None

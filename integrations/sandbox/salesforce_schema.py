@@ -121,6 +121,12 @@ class SObject:
         """The references by the lower-case name with which a path follows them."""
         return {each.relationship.lower(): each for each in self.fields if each.relationship}
 
+    def is_found_by(self, field: Field) -> bool:
+        """Whether one of its fields names a record, so that records may be upserted by it."""
+        if field.external_id or field.type == "id" or field.name == "Email":
+            return True
+        return field.name == self.record_name and self.is_custom
+
     @property
     def is_custom(self) -> bool:
         return self.name.endswith(("__c", "__History"))

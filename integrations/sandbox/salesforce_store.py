@@ -84,6 +84,11 @@ def load(state: State, object_name: str, rows: Sequence[Mapping[str, Any]]) -> l
     return [str(row["Id"]) for row in whole]
 
 
+def records_of(state: State, entity: SObject) -> int:
+    """How many records an object has outside the recycle bin."""
+    return int(state.query(f'SELECT COUNT(*) FROM {stored(entity)} WHERE "IsDeleted" = 0')[0][0])  # noqa: S608
+
+
 def next_row(state: State, entity: SObject) -> int:
     """The number of the next record of an object; ids and automatic numbers follow from it, and none comes twice."""
     sql = (

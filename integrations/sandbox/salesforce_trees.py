@@ -111,13 +111,20 @@ def _records(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return records
 
 
+def _repeated(reference: str) -> dict[str, Any]:
+    told = (
+        SalesforceError("INVALID_INPUT", "Duplicate ReferenceId provided in the request."),
+        SalesforceError("PROCESSING_HALTED", f"Duplicate ReferenceId found: {reference}"),
+    )
+    return {"referenceId": reference, "errors": [each.as_row_error() for each in told]}
+
+
 def _check(nodes: Sequence[_Node]) -> None:
     if len(nodes) > MOST_RECORDS:
         raise SalesforceError("INVALID_INPUT", f"A tree holds at most {MOST_RECORDS} records, not {len(nodes)}.")
     if len({node.entity.name for node in nodes}) > MOST_TYPES:
         raise SalesforceError("INVALID_INPUT", f"A tree holds records of at most {MOST_TYPES} objects.")
     counts = Counter(node.reference for node in nodes)
-    error = SalesforceError("INVALID_INPUT", "Duplicate ReferenceId provided in the request.").as_row_error()
-    twice = [{"referenceId": each.reference, "errors": [error]} for each in nodes if counts[each.reference] > 1]
+    twice = [_repeated(reference) for reference, count in counts.items() if count > 1]
     if twice:
         raise _RefusedError(twice)

@@ -56,22 +56,23 @@ def week_end(week: pl.Expr) -> pl.Expr:
     return (week.cast(pl.Int32) * 7 - _MONDAY_OFFSET_DAYS + 6).cast(pl.Date)
 
 
-def week_lags(weeks: pl.Series, covered: Weeks) -> npt.NDArray[np.int32]:
-    """How many covered weeks back each week is.
+def week_lags(days: pl.Series, covered: Weeks) -> npt.NDArray[np.int32]:
+    """How many covered weeks back the week of each day is.
 
     Args:
-        weeks: Week numbers.
+        days: Dates.
         covered: The weeks that count, the newest first: lag 0.
 
     Returns:
-        Lags; -1 for every other week, so that a gap of a feed is no week without use.
+        Lags; -1 for days of every other week, so that a gap of a feed is no week without use.
     """
     if not covered.size:
-        return np.full(len(weeks), -1, dtype=np.int32)
+        return np.full(len(days), -1, dtype=np.int32)
     first = covered[-1] - 1
     lags = np.full(covered[0] - first + 2, -1, dtype=np.int32)  # a place on either side for weeks outside
     lags[covered - first] = np.arange(covered.size)
-    found: npt.NDArray[np.int32] = lags.take(weeks.to_numpy() - first, mode="clip")
+    first_day = first * 7 - _MONDAY_OFFSET_DAYS
+    found: npt.NDArray[np.int32] = np.repeat(lags, 7).take(days.to_physical().to_numpy() - first_day, mode="clip")
     return found
 
 
@@ -98,10 +99,11 @@ def week_sums(customer_no: pl.Series, lag: pl.Series, values: pl.Series, *, week
     Returns:
         A row per week, newest first, and a column per ``customer_no``, one more than there are customers: nobody's.
     """
-    slots = np.zeros((weeks + 2) * (count + 1), dtype=np.int64)
-    row = (np.clip(lag.to_numpy(), -1, weeks) + 1).astype(np.int64) * (count + 1) + customer_no.to_numpy()
-    np.add.at(slots, row, values.cast(pl.Int64).to_numpy())
-    return slots.reshape(weeks + 2, count + 1)[1:-1]
+    slots = np.zeros((weeks + 1, count + 1), dtype=np.int64)  # the last week, which is also -1, takes what is outside
+    place = np.multiply(np.clip(lag.to_numpy(), -1, weeks), count + 1, dtype=np.int64)
+    place += customer_no.to_numpy()
+    np.add.at(slots.reshape(-1), place, values.cast(pl.Int64).to_numpy())
+    return slots[:-1]
 
 
 def totals(weeks: Counts) -> list[Counts]:
@@ -137,8 +139,10 @@ def by_number(part: pl.DataFrame, count: int) -> pl.DataFrame:
 
     Frames in the same order stand side by side as they are; joined one after the other, each would copy all before it.
     """
-    numbers = pl.select(customer_no=pl.int_range(count + 1, dtype=pl.UInt32))
-    return numbers.join(part, on="customer_no", how="left", maintain_order="left").drop("customer_no")
+    rows = np.full(count + 1, part.height)
+    rows[part["customer_no"].to_numpy()] = np.arange(part.height)
+    row = pl.Series(rows)
+    return part.select(pl.exclude("customer_no").gather(row.set(row == part.height, None)))
 
 
 def first_bad_week(weeks: pl.Expr, newest_week: pl.Expr) -> pl.Expr:

@@ -10,7 +10,8 @@ import polars as pl
 
 from models.enums import ActivityKind, ActivityOutcome
 from models.policy.pack import Policy
-from transforms.days import days_since, iso, known_until
+from transforms.days import by_number, days_since, iso, known_until
+from transforms.numbered import ByNumber, earliest_by_number, latest_by_number
 from transforms.readings import Reading, reading
 from transforms.text import said
 
@@ -35,47 +36,77 @@ def outreach() -> pl.Expr:
     return (mail_out | (pl.col("outcome") == ActivityOutcome.NO_SHOW)) & ~pl.col("is_ahead")
 
 
-def engagement_by_customer(activities: pl.LazyFrame, *, policy: Policy) -> pl.LazyFrame:
-    """Sum up activities, one row per customer that has any.
+def engagement_by_customer(activities: pl.DataFrame, *, count: int, policy: Policy) -> pl.DataFrame:
+    """Sum up activities, one row per customer.
 
     Args:
         activities: ``Facts.activities``.
+        count: How many customers there are.
         policy: Says which outcomes count.
 
     Returns:
-        ``customer_no``; ``last_engaged_at``, ``first_activity_at``, ``last_activity_at`` (past ones);
-        ``last_meeting_at`` (completed); ``has_meeting_outcomes``; ``missed_count``, ``first_missed_at``,
-        ``last_missed_at`` (meetings missed since the last completed one).
+        A row per ``customer_no`` in that order, and one more for nobody; null where there was none:
+        ``last_engaged_at``, ``first_activity_at``, ``last_activity_at`` (past ones); ``last_meeting_at`` (completed);
+        ``has_meeting_outcomes``; ``missed_count``, ``first_missed_at``, ``last_missed_at`` (meetings missed since the
+        last completed one).
     """
-    past = activities.filter(~pl.col("is_ahead")).select(
+    past = _past(activities.lazy(), policy).collect(engine="in-memory")
+    missed = past.filter("is_missed")
+
+    def of_each(chosen: ByNumber, rows: pl.DataFrame) -> pl.Series:
+        return chosen(rows["customer_no"], rows["occurred_at"], count + 1)
+
+    last_meeting_at = of_each(latest_by_number, past.filter("is_completed"))
+    summed = pl.DataFrame(
+        {
+            "last_engaged_at": of_each(latest_by_number, past.filter("is_engaged")),
+            "first_activity_at": of_each(earliest_by_number, past),
+            "last_activity_at": of_each(latest_by_number, past),
+            "last_meeting_at": last_meeting_at,
+            "last_miss_at": of_each(latest_by_number, missed),
+        }
+    )
+    has_outcomes = pl.any_horizontal(pl.col("last_meeting_at", "last_miss_at").is_not_null())
+    is_seen = pl.col("first_activity_at").is_not_null()
+    return pl.concat(
+        [
+            summed.with_columns(has_meeting_outcomes=pl.when(is_seen).then(has_outcomes)).drop("last_miss_at"),
+            by_number(_missed_in_a_row(missed, last_meeting_at[missed["customer_no"]]), count),
+        ],
+        how="horizontal",
+    )
+
+
+def last_engagements(activities: pl.LazyFrame, *, policy: Policy) -> pl.LazyFrame:
+    """``last_engaged_at`` and ``last_meeting_at`` of ``engagement_by_customer``, by ``customer_no``."""
+    when = pl.col("occurred_at")
+    return (
+        _past(activities, policy)
+        .group_by("customer_no")
+        .agg(last_engaged_at=when.filter("is_engaged").max(), last_meeting_at=when.filter("is_completed").max())
+    )
+
+
+def _past(activities: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
+    return activities.filter(~pl.col("is_ahead")).select(
         "customer_no",
         "occurred_at",
         is_engaged=engaged(policy),
         is_completed=_MEETING & (pl.col("outcome") == ActivityOutcome.COMPLETED),
         is_missed=_MEETING & (pl.col("outcome") == ActivityOutcome.NO_SHOW),
     )
-    when = pl.col("occurred_at")
-    summed = past.group_by("customer_no").agg(
-        last_engaged_at=when.filter("is_engaged").max(),
-        first_activity_at=when.min(),
-        last_activity_at=when.max(),
-        last_meeting_at=when.filter("is_completed").max(),
-        has_meeting_outcomes=(pl.col("is_completed") | pl.col("is_missed")).any(),
-    )
-    return summed.join(_missed_in_a_row(past.filter("is_missed"), summed), on="customer_no", how="left")
 
 
-def _missed_in_a_row(missed: pl.LazyFrame, summed: pl.LazyFrame) -> pl.LazyFrame:
-    joined = missed.select("customer_no", "occurred_at").join(
-        summed.select("customer_no", "last_meeting_at"), on="customer_no"
-    )
-    since_then = joined.filter(
-        pl.col("last_meeting_at").is_null() | (pl.col("occurred_at") > pl.col("last_meeting_at"))
-    )
-    return since_then.group_by("customer_no").agg(
-        missed_count=pl.len().cast(pl.Int64),
-        first_missed_at=pl.col("occurred_at").min(),
-        last_missed_at=pl.col("occurred_at").max(),
+def _missed_in_a_row(missed: pl.DataFrame, last_meeting_at: pl.Series) -> pl.DataFrame:
+    is_later = (missed["occurred_at"] > last_meeting_at).fill_null(True)
+    return (
+        missed.filter(is_later)
+        .group_by("customer_no")
+        .agg(
+            missed_count=pl.len().cast(pl.Int64),
+            first_missed_at=pl.col("occurred_at").min(),
+            last_missed_at=pl.col("occurred_at").max(),
+        )
     )
 
 

@@ -8,7 +8,7 @@ import polars as pl
 from models.enums import EngagementModel, OpportunityKind, PlanItemKind, PlanType, RenewalWindow, Stage
 from models.policy.pack import Cadence, Policy
 from transforms.days import days_since
-from transforms.engagement import engagement_by_customer, meetings_ahead
+from transforms.engagement import last_engagements, meetings_ahead
 from transforms.facts import Facts
 from transforms.health import segment_of
 from transforms.renewals import won_renewals
@@ -56,12 +56,11 @@ def lifecycle(
 
 def _joined(customers: pl.LazyFrame, facts: Facts, renewals: pl.LazyFrame, policy: Policy) -> pl.LazyFrame:
     wanted = ("customer_id", "tier", "segment", "arr_minor", "currency", "is_strategic", "contract_start_date")
-    engagement = engagement_by_customer(facts.activities, policy=policy)
     parts = [
         _starts(facts),
         won_renewals(facts.opportunities),
         _agreed_plans(facts.plan_items),
-        engagement.select("customer_no", "last_engaged_at", "last_meeting_at"),
+        last_engagements(facts.activities, policy=policy),
         meetings_ahead(facts.activities, words=policy.renewals.review_words),
     ]
     joined = customers.select(wanted)

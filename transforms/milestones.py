@@ -19,15 +19,14 @@ def milestones_by_customer(plan_items: pl.LazyFrame, *, as_of: date) -> pl.LazyF
         ``overdue_title`` (the earliest of them; of several on one day the first by title).
     """
     dated = plan_items.filter((pl.col("kind") == PlanItemKind.MILESTONE) & pl.col("due_date").is_not_null())
-    is_overdue = ~pl.col("is_done") & (pl.col("due_date") < as_of)
-    return dated.group_by("customer_no").agg(
-        overdue_count=is_overdue.sum().cast(pl.Int64),
-        overdue_since=pl.col("due_date").filter(is_overdue).min(),
-        overdue_title=pl.col("title")
-        .filter(is_overdue)
-        .sort_by(pl.col("due_date").filter(is_overdue), pl.col("title").filter(is_overdue))
-        .first(),
+    overdue = dated.filter(~pl.col("is_done") & (pl.col("due_date") < as_of)).sort("due_date", "title")
+    earliest = overdue.group_by("customer_no").agg(
+        overdue_count=pl.len().cast(pl.Int64),
+        overdue_since=pl.col("due_date").first(),
+        overdue_title=pl.col("title").first(),
     )
+    planned = dated.select("customer_no").unique().join(earliest, on="customer_no", how="left")
+    return planned.with_columns(pl.col("overdue_count").fill_null(0))
 
 
 def milestone_overdue(*, policy: Policy) -> Reading:

@@ -3,17 +3,30 @@
 A table with a slot per number, filled in place, costs a fifth of grouping by it.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
+
+ByNumber = Callable[[pl.Series, pl.Series, int], pl.Series]
+"""One of the functions below: what it makes of the values of each number, in the order of numbers."""
 
 
 def latest_by_number(number: pl.Series, at: pl.Series, count: int) -> pl.Series:
     """The latest instant of each number below ``count``, in their order; null where there is none."""
-    never = np.iinfo(np.int64).min
+    return _chosen_by_number(np.maximum, np.iinfo(np.int64).min, number, at, count)
+
+
+def earliest_by_number(number: pl.Series, at: pl.Series, count: int) -> pl.Series:
+    """The earliest instant of each number below ``count``, in their order; null where there is none."""
+    return _chosen_by_number(np.minimum, np.iinfo(np.int64).max, number, at, count)
+
+
+def _chosen_by_number(choice: np.ufunc, never: int, number: pl.Series, at: pl.Series, count: int) -> pl.Series:
     slots = np.full(count, never)
-    np.maximum.at(slots, number.to_numpy(), at.to_physical().to_numpy())
-    latest = pl.col("at")
-    return pl.DataFrame({"at": slots}).select(pl.when(latest != never).then(latest).cast(at.dtype)).to_series()
+    choice.at(slots, number.to_numpy(), at.to_physical().to_numpy())
+    chosen = pl.Series(slots)
+    return chosen.set(chosen == never, None).cast(at.dtype)
 
 
 def added_by_number(number: pl.Series, values: pl.Series, count: int) -> pl.Series:

@@ -92,10 +92,10 @@ def _wide(held: Mapping[str, pl.DataFrame], count: int, as_of: date, policy: Pol
     known = {name: table.lazy() for name, table in held.items()}
     sums = pl.collect_all(
         [
-            engagement_by_customer(known["activities"], policy=policy),
             nps_by_customer(known["surveys"], policy=policy),
             milestones_by_customer(known["plan_items"], as_of=as_of),
-        ]
+        ],
+        engine="in-memory",
     )
     feeds = held["feeds"]
     parts = [
@@ -104,6 +104,7 @@ def _wide(held: Mapping[str, pl.DataFrame], count: int, as_of: date, policy: Pol
         stakeholders_by_customer(
             held["contacts"], held["activities"], held["plan_items"], count=count, as_of=as_of, policy=policy
         ),
+        engagement_by_customer(held["activities"], count=count, policy=policy),
         pl.DataFrame({"has_ticket_feed": _has_ticket_feed(held["account_dates"], feeds, count)}),
         *[by_number(part, count) for part in sums],
     ]

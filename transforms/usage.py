@@ -67,13 +67,12 @@ def usage_by_customer(usage: pl.DataFrame, feeds: pl.DataFrame, *, count: int, p
     reported = feeds["usage_weeks"].explode().drop_nulls().to_numpy()[::-1]
     covered = reported[reported <= feeds["usage_week"].fill_null(-1).item()]
     rows = usage.select(
-        "customer_no",
+        pl.col("customer_no").cast(pl.Int64),  # as numpy's indices are: any other kind is copied at each use
         "usage_date",
         "event_count",
-        week=week_of(pl.col("usage_date")),
         is_login=(pl.col("feature") == LOGIN) & (pl.col("event_count") > 0),
     ).rechunk()
-    rows = rows.with_columns(lag=week_lags(rows["week"], covered))
+    rows = rows.with_columns(lag=week_lags(rows["usage_date"], covered))
     rules, reach = policy.signals, _reach(rows, count, "usage")
     events = week_sums(rows["customer_no"], rows["lag"], rows["event_count"], weeks=HISTORY_WEEKS, count=count)
     sums, used = totals(events), totals((events > 0).astype(np.int64))
@@ -182,11 +181,12 @@ def _features(usage: pl.DataFrame, rows: pl.DataFrame, observed: Counts, rule: F
     """Features used in the newest weeks; and the run of weeks at whose end they were too few."""
     number, lag, count = rows["customer_no"].to_numpy(), rows["lag"].to_numpy(), len(observed) - 1
     is_used = (pl.col("event_count") > 0) & ~pl.col("feature").is_in(list(rule.core_features))
-    newest = usage.filter((lag >= 0) & (lag < rule.weeks)).filter(is_used).filter(_PAIR.is_first_distinct())
+    used = usage.select("customer_no", "feature", "event_count")
+    newest = used.filter((lag >= 0) & (lag < rule.weeks)).filter(is_used).filter(_PAIR.is_first_distinct())
     features = np.bincount(newest["customer_no"].to_numpy(), minlength=count + 1)
     is_few = features < rule.healthy_min
     is_traced = is_few[number] & (lag >= 0) & (lag < LONG_HISTORY_WEEKS)
-    past = usage.filter(is_traced).with_columns(lag=rows["lag"].filter(is_traced)).filter(is_used)
+    past = used.filter(is_traced).with_columns(lag=rows["lag"].filter(is_traced)).filter(is_used)
     past_features = _past_features(past, rule.weeks, count)
 
     def is_bad(lag: int) -> Flags:

@@ -171,7 +171,10 @@ def provision(  # noqa: PLR0917  # each is an option, given by name
         if crm is Crm.HUBSPOT and (package or assign):
             raise typer.BadParameter("--package and --assign are for salesforce")
         if package:
-            say(write_package(package))
+            if check or assign or config:
+                raise typer.BadParameter("--package asks no org: it goes with --json alone")
+            written = write_package(package)
+            tell(written.as_json()) if as_json else say(written.printed())
             return
         done = provisioned(crm, config, is_check=check, assignee=assign, say=say)
         if as_json:

@@ -3,6 +3,7 @@
 It only adds. What is there and differs is named and left alone, so running it again is safe at any time.
 """
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,14 +161,38 @@ def _say_verified(done: Provisioning, say: Say) -> None:
     _say_standing(wrong, say)
 
 
-def write_package(folder: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A source project that was written: where, and its files by their paths in it."""
+
+    folder: Path
+    files: tuple[str, ...]
+
+    @property
+    def deploy(self) -> str:
+        """The shell command that deploys it."""
+        return f"cd {shlex.quote(str(self.folder))} && sf project deploy start --manifest manifest/package.xml"
+
+    def printed(self) -> str:
+        """What was written and how to deploy it, for people."""
+        return f"wrote {len(self.files)} files to {self.folder}; deploy them: {self.deploy}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, for `--json`."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "crm": Crm.SALESFORCE,
+            "package": str(self.folder),
+            "files": list(self.files),
+            "deploy": self.deploy,
+        }
+
+
+def write_package(folder: Path) -> Package:
     """Write Salesforce's objects, fields and permission set as a source project for admins who deploy by hand.
 
     Args:
         folder: Made if need be; files of the same names are replaced, others stay.
-
-    Returns:
-        What was written and how to deploy it.
 
     Raises:
         OSError: The folder cannot be written.
@@ -180,5 +205,4 @@ def write_package(folder: Path) -> str:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    deploy = f"cd {folder} && sf project deploy start --manifest manifest/package.xml"
-    return f"wrote {len(files)} files to {folder}; deploy them: {deploy}"
+    return Package(folder, tuple(sorted(files)))

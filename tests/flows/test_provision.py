@@ -110,5 +110,21 @@ def test_the_package_needs_no_crm(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["provision", "hubspot", "--package", str(tmp_path)]).exit_code == 2
 
 
+def test_the_package_is_told_as_json(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["provision", "salesforce", "--package", str(tmp_path / "package"), "--json"])
+    told = json.loads(done.stdout)
+    there = {
+        str(each.relative_to(tmp_path / "package")) for each in (tmp_path / "package").rglob("*") if each.is_file()
+    }
+    assert (done.exit_code, told["crm"], set(told["files"])) == (0, "salesforce", there)
+
+
+@pytest.mark.parametrize("other", [["--check"], ["--assign", "foo"], ["--config", "plansync.toml"]])
+def test_the_package_goes_with_nothing_that_asks_an_org(tmp_path: Path, other: list[str]) -> None:
+    folder = tmp_path / "package"
+    done = CliRunner().invoke(app, ["provision", "salesforce", "--package", str(folder), "--json", *other])
+    assert (done.exit_code, done.stdout, folder.exists()) == (2, "", False)
+
+
 def test_the_page_of_permissions_is_what_provision_makes() -> None:
     assert (DOCS / "reference" / "permissions.md").read_text() == page()

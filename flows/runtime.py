@@ -17,7 +17,7 @@ from flows import processes
 from flows.secret_file import SecretFile
 from flows.settings import CrmSettings, HubSpotSettings, SalesforceSettings, Settings, SettingsError, located
 from integrations.crm import CrmPort
-from integrations.flatfile import table_files
+from integrations.flatfile import has_unfinished, table_files
 from integrations.limits import Shared
 from integrations.tokens import InMemory, RefreshToken
 from models.enums import Crm, RunStatus, WriteAction, WriteKind
@@ -260,14 +260,15 @@ def _take_lease(store: Store, holder: str, now: datetime, ttl_s: int) -> None:
 def files_named(patterns: tuple[str, ...]) -> list[Path]:
     """Every file that the settings name by path, folder or pattern, sorted; what names nothing stays, to be missed.
 
-    Files that somebody is still writing are left for the next run (``flatfile.table_files``).
+    Files that somebody is still writing are left for the next run (``flatfile.table_files``), and a pattern that meets
+    such files alone names none yet.
     """
     found: set[Path] = set()
     for pattern in patterns:
         if Path(pattern).is_dir():
             found.update(table_files(pattern))
         else:
-            found.update(_matched(pattern) or [Path(pattern)])
+            found.update(_matched(pattern) or ([] if has_unfinished(pattern) else [Path(pattern)]))
     return sorted(found)
 
 

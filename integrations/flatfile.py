@@ -68,6 +68,12 @@ def table_files(where: Path | str) -> list[Path]:
     return sorted(path for path in paths if path.is_file() and path.suffix.lower() in wanted)
 
 
+def has_unfinished(pattern: str) -> bool:
+    """Whether a glob pattern meets a file that somebody is still writing: what it names is on its way, not missing."""
+    met = (Path(path) for path in glob(pattern, recursive=True, include_hidden=True))
+    return any(_is_unfinished(Path(path.name)) and path.is_file() for path in met)
+
+
 def _is_unfinished(path: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.parts)
 

@@ -199,6 +199,13 @@ def test_a_run_reads_what_the_settings_name_and_misses_what_is_not_there(tmp_pat
     assert named == ["a.csv", "absent.csv", "deep/c.csv", "no*.csv"]
 
 
+@pytest.mark.parametrize("name", ["_x.csv", ".x.csv"])
+def test_a_pattern_that_meets_only_a_file_still_being_written_misses_nothing(tmp_path: Path, name: str) -> None:
+    written(tmp_path, "x", name)
+    assert files_named((f"{tmp_path}/*.csv",)) == []
+    assert files_named((f"{tmp_path}/*.parquet",)) == [tmp_path / "*.parquet"]
+
+
 def test_the_hash_of_a_file_follows_content_and_not_the_name(tmp_path: Path) -> None:
     first, copy = written(tmp_path, HEADER, "a.csv"), written(tmp_path, HEADER, "b.csv")
     other = written(tmp_path, HEADER + "a,2026-11-01,login,3,2\n", "c.csv")

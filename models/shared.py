@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,10 +74,12 @@ class SharedFile:
             state = orjson.loads(row[0]) if row else {}
             result = step(state, self._clock())
             db.execute(_UPSERT, (key, orjson.dumps(state).decode()))
+            db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # SQLite itself has rolled back after some errors; else the next BEGIN would fail
+                with suppress(sqlite3.Error):  # what went wrong first is what a person must hear of
+                    db.execute("ROLLBACK")
             raise
-        db.execute("COMMIT")
         return result
 
     def _opened(self) -> sqlite3.Connection:

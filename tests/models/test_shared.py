@@ -94,6 +94,26 @@ def file_at(path: Path) -> SharedFile:
     return SharedFile(path, holder="test", is_gone=lambda _: False, clock=time.monotonic)
 
 
+def test_a_commit_that_fails_is_undone_and_said(tmp_path: Path) -> None:
+    """SQLite checks a deferred key at COMMIT alone, and leaves the transaction open then."""
+    shared = file_at(tmp_path / "limits")
+    shared.change("crm", count_up)
+    db = shared._db
+    assert db is not None
+    db.execute("PRAGMA foreign_keys=ON")
+    db.execute("CREATE TABLE child (parent TEXT REFERENCES shared (key) DEFERRABLE INITIALLY DEFERRED)")
+
+    def orphaned(state: dict[str, int], now: float) -> None:
+        count_up(state, now)
+        db.execute("INSERT INTO child VALUES ('nobody')")
+
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
+        shared.change("crm", orphaned)
+    assert not db.in_transaction
+    assert shared.change("crm", count_up) == 2
+    shared.close()
+
+
 def test_what_is_no_such_file_is_said(tmp_path: Path) -> None:
     spoiled = tmp_path / "limits"
     spoiled.write_bytes(b"not a database at all, but long enough to look at" * 100)

@@ -74,8 +74,7 @@ def facts(
             ahead is scheduled, a contact who leaves later is there.
         policy: Says how many accounts make a week of usage count.
         is_usage_unique: Whether the caller knows that no (account_ref, usage_date, feature) stands twice. If not,
-        repeated rows are
-            counted once, the largest count of each: that costs about as much as all the rest.
+            repeated rows are counted once, as ``unique_usage`` does: that costs about as much as all the rest.
     """
     numbers = crosswalk.select(pl.col("customer_id").unique().sort()).with_row_index("customer_no")
     owners = crosswalk.select("crm", "crm_id", "customer_id").join(numbers, on="customer_id")

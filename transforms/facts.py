@@ -5,6 +5,7 @@ day's end.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import compress
 from statistics import median
 
 import polars as pl
@@ -17,7 +18,7 @@ from transforms.text import said
 OWNED = ("contacts", "opportunities", "tickets", "activities", "plan_items")
 USAGE_KEY = ("account_ref", "usage_date", "feature")
 USUAL_WEEKS = 8
-"""How many covered weeks tell how many accounts usually report."""
+"""How many weeks tell how many accounts usually report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,17 +250,16 @@ def covered_weeks(accounts: Sequence[int], min_reporting_pct: int) -> list[bool]
 
     Args:
         accounts: How many accounts reported in each week that has rows, the oldest first.
-        min_reporting_pct: The share of the usual number that is enough. Usual is the median of the last
-            ``USUAL_WEEKS`` covered weeks, so that thin weeks, however many, never become the usual. The first week is
-            covered.
+        min_reporting_pct: The share of the usual number that is enough. Usual is the median of the ``USUAL_WEEKS``
+            weeks before, thin ones included: a few of them are a fault of the feed, but when about half of the weeks
+            are thin, the lower level is the usual. While there are fewer weeks, only covered ones tell. The first week
+            is covered.
     """
-    covered: list[int] = []
-    verdicts = []
-    for count in accounts:
-        usual = median(covered[-USUAL_WEEKS:]) if covered else 0
-        verdicts.append(count * 100 >= usual * min_reporting_pct)
-        if verdicts[-1]:
-            covered.append(count)
+    verdicts: list[bool] = []
+    for place, count in enumerate(accounts):
+        before = accounts[max(place - USUAL_WEEKS, 0) : place]
+        told = before if len(before) == USUAL_WEEKS else list(compress(before, verdicts))
+        verdicts.append(count * 100 >= (median(told) if told else 0) * min_reporting_pct)
     return verdicts
 
 

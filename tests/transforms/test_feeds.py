@@ -28,7 +28,10 @@ NOT_COVERED = "the usage feed covers no week that ended in the last 28 days"
         ([10, 10, 4], [True, True, False]),
         ([10, 10, 3, 10], [True, True, False, True]),
         ([10, 8, 6, 5, 4, 3, 2], [True] * 6 + [False]),  # a slow decline is believed while it is slow
-        ([10, *[1] * 12, 9], [True, *[False] * 12, True]),  # thin weeks never become the usual
+        ([10, *[1] * 7, 1, 9], [True, *[False] * 7, True, True]),  # at the start, eight weeks must have come
+        ([100] * 10 + [30] * 6, [True] * 10 + [False] * 4 + [False, True]),  # a lasting drop becomes the usual
+        ([100] * 10 + [40] * 30, [True] * 10 + [False] * 4 + [True] * 26),
+        ([100] * 10 + [3] * 4 + [100] * 3 + [3], [True] * 10 + [False] * 4 + [True] * 3 + [False]),  # some are faults
         ([2, 30, 9, 20, 20], [True, True, True, True, True]),  # one full week raises the usual little
         ([4] * 9 + [100] * 8 + [49], [True] * 17 + [False]),  # eight weeks tell
         ([4] * 9 + [100] * 3 + [2], [True] * 13),

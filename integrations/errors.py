@@ -24,6 +24,12 @@ class CrmRefusedError(CrmError):
     """Stop this CRM's part of the run: credentials, permissions, a missing field or a spent quota."""
 
 
+def check_credentials(crm: str, *settings: str) -> str:
+    """What to do about credentials that a CRM refuses: the variables to check, by the names of their settings."""
+    variables = ", ".join(f"PLANSYNC_{crm.upper()}__{setting.upper()}" for setting in settings)
+    return f"check {variables}; `plansync doctor` says more"
+
+
 class FieldMismatchError(CrmRefusedError):
     """Stop this object's part of the run: a field that the settings map is gone, or holds something else now.
 

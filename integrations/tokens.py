@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from integrations.errors import CrmRefusedError
+from integrations.errors import CrmRefusedError, check_credentials
 from models.records import Finding
 
 EARLY_S = 300.0
@@ -121,7 +121,8 @@ class AccessToken:
                 raise CrmRefusedError(self._refusal)
             if self._sign_in is None:
                 lack = "the access token was refused" if refused else "there is no access token"
-                raise CrmRefusedError(f"{self._crm}: {lack}, and there are no credentials to sign in with")
+                fix = check_credentials(self._crm, "access_token")
+                raise CrmRefusedError(f"{self._crm}: {lack}, and there are no credentials to sign in with; {fix}")
             try:
                 issued = self._sign_in()
             except CrmRefusedError as error:

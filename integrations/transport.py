@@ -126,6 +126,7 @@ class Way:
         refresh: Signs in anew, given the token that was refused; called at most once per request.
         asked_wait_s: Seconds that the answer asks to wait, or None.
         retried: Is told the wait before every further try.
+        advise: What a person should do about a refusal; empty where the code says it all.
     """
 
     crm: str
@@ -136,6 +137,7 @@ class Way:
     refresh: Callable[[str | None], object]
     asked_wait_s: Callable[[Answer], float | None]
     retried: Callable[[float], None] = lambda _: None
+    advise: Callable[[Answer], str] = lambda _: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,8 @@ def answered(request: Request, way: Way, patience: Patience) -> Answer:
         if verdict is Verdict.UNSURE and not request.is_repeatable:
             raise CrmUnavailableError(f"{about}: {trouble}; effect unknown, not repeated") from tried.lost
         if verdict not in (Verdict.RETRY, Verdict.UNSURE):
-            raise CrmRefusedError(f"{about}: {trouble}")
+            advice = way.advise(tried.answer) if tried.answer else ""
+            raise CrmRefusedError(f"{about}: {trouble}" + (f"; {advice}" if advice else ""))
         asked = way.asked_wait_s(tried.answer) if tried.answer else None
         wait = patience.wait_s(attempt, asked)
         if attempt == patience.tries or spent + wait > patience.total_s:

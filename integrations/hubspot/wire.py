@@ -15,7 +15,7 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from integrations.crm import CallCounter
-from integrations.errors import CrmRefusedError, CrmUnavailableError
+from integrations.errors import CrmRefusedError, CrmUnavailableError, check_credentials
 from integrations.hubspot.fields import HubSpotConfig
 from integrations.hubspot.pacing import WINDOW_S, PortalPace
 from integrations.limits import Alone, Budget, Shared, Turns
@@ -185,9 +185,17 @@ class Portal:
             refresh=self._access.renewed,
             asked_wait_s=asked_wait_s,
             retried=self.calls.retried,
+            advise=lambda answer: self._advice(request, answer),
         )
         answer = answered(request, way, self._patience)
         return Reply(answer.status, parsed[-1], answer.headers.get("date"))
+
+    def _advice(self, request: Request, answer: Answer) -> str:
+        """Which credentials to check: an app's where it signs in, else the key."""
+        if answer.status != 401 and not (request.path == TOKEN_PATH and answer.status in (400, 403)):
+            return ""
+        app = ("client_secret", "refresh_token")
+        return check_credentials("hubspot", *(app if self._access.is_renewable else ("access_token",)))
 
     @contextmanager
     def _turn(self, request: Request, *, is_write: bool) -> Iterator[str | None]:

@@ -12,7 +12,7 @@ from jwt.exceptions import PyJWTError
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 from simple_salesforce.login import SalesforceLogin
 
-from integrations.errors import CrmRefusedError
+from integrations.errors import CrmRefusedError, check_credentials
 from integrations.hosts import check_host
 from integrations.salesforce.fields import DOMAINS, SalesforceConfig
 from integrations.tokens import Issued, RefreshToken
@@ -76,7 +76,9 @@ def _logged_in(**credentials: object) -> Issued:
     try:
         token, _ = SalesforceLogin(**credentials)  # type: ignore[arg-type]
     except SalesforceAuthenticationFailed as error:
-        raise CrmRefusedError(f"{ABOUT}: sign-in refused ({_plain(getattr(error, 'code', None))})") from None
+        secret = "private_key" if "privatekey" in credentials else "consumer_secret"
+        fix = check_credentials("salesforce", "consumer_key", secret)
+        raise CrmRefusedError(f"{ABOUT}: sign-in refused ({_plain(getattr(error, 'code', None))}); {fix}") from None
     return _issued(token)
 
 
@@ -92,7 +94,8 @@ def _refreshed(exchange: Exchange, key: str, secret: str | None, kept: RefreshTo
         answer = exchange(Request("POST", TOKEN_PATH, is_repeatable=False, body=body, headers=FORM))
         told = _told(answer)
         if answer.status >= 300:
-            raise CrmRefusedError(f"{ABOUT}: sign-in refused ({_plain(told.get('error'))})")
+            fix = check_credentials("salesforce", "consumer_key", "refresh_token")
+            raise CrmRefusedError(f"{ABOUT}: sign-in refused ({_plain(told.get('error'))}); {fix}")
         successor = told.get("refresh_token")
         if isinstance(successor, str) and successor and successor != refresh:
             kept.replace(successor)

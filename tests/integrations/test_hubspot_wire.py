@@ -64,7 +64,8 @@ def test_what_passes_is_waited_out(
     ("status", "body", "said"),
     [
         (429, limited("DAILY"), "HTTP 429 DAILY"),
-        (401, {"category": "INVALID_AUTHENTICATION", "message": "no"}, "HTTP 401 INVALID_AUTHENTICATION"),
+        (401, {"category": "INVALID_AUTHENTICATION", "message": "no"}, "check PLANSYNC_HUBSPOT__ACCESS_TOKEN"),
+        (401, {"category": "INVALID_AUTHENTICATION"}, "HTTP 401 INVALID_AUTHENTICATION"),
         (401, b"<html>login</html>", "HTTP 401"),
         (403, {"category": "MISSING_SCOPES", "message": "no"}, "HTTP 403 MISSING_SCOPES"),
         (404, {"category": "OBJECT_NOT_FOUND"}, "HTTP 404 OBJECT_NOT_FOUND"),

@@ -128,7 +128,9 @@ def test_eight_threads_with_one_expired_token_sign_in_once() -> None:
 
 def test_a_lone_token_cannot_be_renewed_and_says_so() -> None:
     with org_on(in_turn(Reply(401, EXPIRED))) as (org, server):
-        with pytest.raises(CrmRefusedError, match="was refused, and there are no credentials"):
+        with pytest.raises(
+            CrmRefusedError, match="was refused, and there are no credentials.*PLANSYNC_SALESFORCE__ACCESS_TOKEN"
+        ):
             rows(org)
         assert len(server.seen) == 1
 
@@ -139,6 +141,7 @@ def test_wrong_credentials_are_refused_without_being_repeated() -> None:
         with pytest.raises(CrmRefusedError) as raised:
             rows(org)
         assert "invalid_client_id" in str(raised.value)
+        assert "PLANSYNC_SALESFORCE__CONSUMER_KEY, PLANSYNC_SALESFORCE__CONSUMER_SECRET;" in str(raised.value)
         assert "secret" not in str(raised.value)
 
 

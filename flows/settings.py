@@ -6,6 +6,7 @@ A secret comes from the environment (``PLANSYNC_HUBSPOT__ACCESS_TOKEN``) or from
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -265,7 +266,7 @@ def _refuse_bad_file(file: Path) -> None:
     try:
         content = tomllib.loads(file.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: not valid TOML: {error}") from None
+        raise SettingsError(f"{file}:{_broken_line(file, error)}: not valid TOML: {error}") from None
     for section, values in content.items():
         for key in SECRETS & set(values if isinstance(values, dict) else ()):
             variable = f"{ENV_PREFIX}{section}__{key}".upper()
@@ -273,6 +274,14 @@ def _refuse_bad_file(file: Path) -> None:
             raise SettingsError(
                 f"{file}:{line}: {section}.{key} is a secret: set {variable} or {variable}_FILE instead"
             )
+
+
+def _broken_line(file: Path, error: tomllib.TOMLDecodeError | UnicodeDecodeError) -> int:
+    """The line at which reading stopped: the last one where something stands open until the end."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.object.count(b"\n", 0, error.start) + 1
+    named = re.search(r"\(at line (\d+)", str(error))
+    return int(named[1]) if named else max(len(file.read_text().splitlines()), 1)
 
 
 def _refuse_unknown_variables() -> None:

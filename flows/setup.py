@@ -101,7 +101,7 @@ def _policy(chosen: Settings) -> Finding:
     try:
         return Finding("policy", True, f"version {load_policy(chosen.policy.path).version}")
     except PolicyError as error:
-        return Finding("policy", False, str(error), "mend that line")
+        return Finding("policy", False, str(error), "mend that line" if error.line else "correct [policy] path")
 
 
 def _store(chosen: Settings) -> Finding:

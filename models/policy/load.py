@@ -17,13 +17,16 @@ SCHEMA_FILE = Path(__file__).with_name("schema.json")
 
 
 class PolicyError(ValueError):
-    """A pack that cannot be used. The message names file, line, key and the nearest valid name."""
+    """A pack that cannot be used. The message names file, line, key and the nearest valid name; ``line`` is None where
+    the file could not be read at all.
+    """
 
-    def __init__(self, file: Path, line: int, key: str, problem: str, nearest: str | None = None) -> None:
+    def __init__(self, file: Path, line: int | None, key: str, problem: str, nearest: str | None = None) -> None:
         self.file, self.line, self.key, self.problem, self.nearest = file, line, key, problem, nearest
         hint = f"; did you mean '{nearest}'?" if nearest else ""
         where = f" {key}:" if key else ""
-        super().__init__(f"{file}:{line}:{where} {problem}{hint}")
+        place = str(file) if line is None else f"{file}:{line}"
+        super().__init__(f"{place}:{where} {problem}{hint}")
 
 
 def load_policy(path: Path | None = None) -> Policy:
@@ -64,7 +67,8 @@ class _Pack:
             mark = error.problem_mark or error.context_mark
             raise PolicyError(path, mark.line + 1 if mark else 1, "", f"not YAML: {error.problem}") from error
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise PolicyError(path, 1, "", f"cannot be read: {type(error).__name__}") from error
+            problem = f"cannot be read: {type(error).__name__}; [policy] path in plansync.toml names this file"
+            raise PolicyError(path, None, "", problem) from error
         if not isinstance(root, yaml.MappingNode):
             raise PolicyError(path, 1, "", "a policy pack is a mapping of names to values")
         self.root = root

@@ -26,7 +26,9 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ('[run]\n\ntime_zone = "Europe/Berln"\n', "plansync.toml:3: run.time_zone: Value error, no time zone"),
         ('[salesforce]\nbase_url = "x"\ncurrency = "dollars"\n', "plansync.toml:3: salesforce.currency"),
         ('[hubspot]\naccess_token = "pat-secret"\n', "set PLANSYNC_HUBSPOT__ACCESS_TOKEN or"),
-        ("[hubspot\n", "not valid TOML"),
+        ("[hubspot\n", "plansync.toml:1: not valid TOML"),
+        ('[usage]\nfiles = [\n  "a.csv",\n', "plansync.toml:3: not valid TOML"),
+        ('[run]\n\ntime_zone = """UTC\n', "plansync.toml:3: not valid TOML"),
     ],
 )
 def test_a_wrong_file_is_refused_with_line_and_nearest_name(file: Path, content: str, message: str) -> None:

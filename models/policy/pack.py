@@ -38,8 +38,8 @@ class Feeds(Ruled):
 
     Usage covers a week in which at least ``min_reporting_pct`` percent as many accounts reported as usual: the median
     of the eight weeks before it, thin ones included, so that a lasting lower level becomes the usual after four or five
-    weeks; of the covered ones while there are fewer than eight. With 0 a single row covers its week for everybody. Nothing is concluded
-    when no covered full week ended within ``usage_stale_days``.
+    weeks; of the covered ones while there are fewer than eight. With 0 a single row covers its week for everybody.
+    Nothing is concluded when no covered full week ended within ``usage_stale_days``.
     """
 
     usage_stale_days: PositiveInt

@@ -129,7 +129,7 @@ def test_eight_threads_with_one_expired_token_sign_in_once() -> None:
 def test_a_lone_token_cannot_be_renewed_and_says_so() -> None:
     with org_on(in_turn(Reply(401, EXPIRED))) as (org, server):
         with pytest.raises(
-            CrmRefusedError, match="was refused, and there are no credentials.*PLANSYNC_SALESFORCE__ACCESS_TOKEN"
+            CrmRefusedError, match=r"was refused, and there are no credentials.*PLANSYNC_SALESFORCE__ACCESS_TOKEN"
         ):
             rows(org)
         assert len(server.seen) == 1

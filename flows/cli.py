@@ -1,16 +1,19 @@
 """The `plansync` command: data on stdout, talk on stderr. A verb imports what it needs, so help answers at once."""
 
+import difflib
 import json
 import os
 import sys
+from collections.abc import Callable
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from flows.endings import Exit, told_plainly
-from models.enums import Crm
+from models.enums import Crm, PullObject
 
 app = typer.Typer(
     name="plansync",
@@ -34,6 +37,22 @@ for name, group in {
     "state": state_app,
 }.items():
     app.add_typer(group, name=name)
+
+Name = TypeVar("Name", bound=StrEnum)
+
+
+def _one_of(names: type[Name]) -> Callable[[str], Name]:
+    """Reads a name on the command line; a wrong one is refused with the nearest."""
+
+    def read(text: str) -> Name:
+        if text in set(names):
+            return names(text)
+        close = difflib.get_close_matches(text, list(names), n=1, cutoff=0.5)
+        hint = f"; did you mean {str(close[0])!r}?" if close else ""
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(names)}{hint}")
+
+    return read
+
 
 Day = Annotated[
     datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day to assess; today by default.")
@@ -150,7 +169,7 @@ def doctor(
 
 @app.command()
 def provision(  # noqa: PLR0917  # each is an option, given by name
-    crm: Annotated[Crm, typer.Argument(help="Which CRM.")],
+    crm: Annotated[Crm, typer.Argument(help="Which CRM.", parser=_one_of(Crm), metavar="[salesforce|hubspot]")],
     check: Annotated[
         bool, typer.Option("--check", help="Only compare; exit 10 when something is missing, 6 when something differs.")
     ] = False,
@@ -312,8 +331,11 @@ def serve_sandbox(  # noqa: PLR0917  # each is an option, given by name
 
 @state_app.command("reset")
 def reset_state(
-    crm: Annotated[str, typer.Option(help="salesforce or hubspot")],
-    object: Annotated[str, typer.Option(help="accounts, contacts, ... as an error names it")],
+    crm: Annotated[Crm, typer.Option(help="Which CRM.", parser=_one_of(Crm), metavar="[salesforce|hubspot]")],
+    object: Annotated[
+        PullObject,
+        typer.Option(help="accounts, contacts, ... as an error names it", parser=_one_of(PullObject), metavar="OBJECT"),
+    ],
     config: Config = None,
 ) -> None:
     """Forget how far one object of one CRM was read: the next run reads all of it again. Records stay."""

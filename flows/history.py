@@ -94,15 +94,8 @@ def _account(text: str) -> tuple[str, str]:
     return crm, crm_id
 
 
-def forget_watermark(crm: str, target: str, config: Path | None) -> str:
-    """Have the next run read all of one object of one CRM again. Records, plans and the ledger stay.
-
-    Raises:
-        SettingsError: There is no such CRM or object.
-    """
-    for given, known in ((crm, Crm), (target, PullObject)):
-        if given not in set(known):
-            raise SettingsError(f"{given!r} is none of {', '.join(known)}")
+def forget_watermark(crm: Crm, target: PullObject, config: Path | None) -> str:
+    """Have the next run read all of one object of one CRM again. Records, plans and the ledger stay."""
     with runtime.existing_store(settings.load(config)) as store:
         store.forget_watermark(crm, target)
     return f"the next run reads all {target} of {crm} again"

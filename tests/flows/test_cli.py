@@ -54,6 +54,20 @@ def test_wrong_settings_end_with_4_and_say_what_to_do(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "nearest"),
+    [
+        (["provision", "hubspott"], "hubspot"),
+        (["state", "reset", "--crm", "salesfrce", "--object", "tickets"], "salesforce"),
+        (["state", "reset", "--crm", "hubspot", "--object", "tikets"], "tickets"),
+    ],
+)
+def test_a_wrong_name_is_wrong_usage_and_gets_the_nearest(arguments: list[str], nearest: str) -> None:
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert f"did you mean '{nearest}'?" in done.stderr
+
+
 def test_looking_makes_no_store(tmp_path: Path) -> None:
     done = called("runs", "list", cwd=tmp_path)
     assert done.returncode == 4

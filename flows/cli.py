@@ -169,7 +169,7 @@ def doctor(
 
 @app.command()
 def provision(  # noqa: PLR0917  # each is an option, given by name
-    crm: Annotated[Crm, typer.Argument(help="Which CRM.", parser=_one_of(Crm), metavar="[salesforce|hubspot]")],
+    crm: Annotated[Crm, typer.Argument(help="Which CRM.", parser=_one_of(Crm), metavar="salesforce|hubspot")],
     check: Annotated[
         bool, typer.Option("--check", help="Only compare; exit 10 when something is missing, 6 when something differs.")
     ] = False,
@@ -331,7 +331,7 @@ def serve_sandbox(  # noqa: PLR0917  # each is an option, given by name
 
 @state_app.command("reset")
 def reset_state(
-    crm: Annotated[Crm, typer.Option(help="Which CRM.", parser=_one_of(Crm), metavar="[salesforce|hubspot]")],
+    crm: Annotated[Crm, typer.Option(help="Which CRM.", parser=_one_of(Crm), metavar="salesforce|hubspot")],
     object: Annotated[
         PullObject,
         typer.Option(help="accounts, contacts, ... as an error names it", parser=_one_of(PullObject), metavar="OBJECT"),

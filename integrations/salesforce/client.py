@@ -131,13 +131,16 @@ class Salesforce:
             if self._org.describe(source.sobject) is None:
                 detail = f"{source.sobject} is not visible to the API user"
                 yield Finding(
-                    f"salesforce {source.sobject}", is_ok=False, detail=detail, fix=f"grant read on {source.sobject}"
+                    f"salesforce {source.sobject} ({source.object})",
+                    is_ok=False,
+                    detail=detail,
+                    fix=f"grant read on {source.sobject}",
                 )
                 continue
             problems = list(mapping_problems(source, self._org.describe, self._org.config))
             yield from (
                 Finding(
-                    f"salesforce {source.sobject} fields",
+                    f"salesforce {source.sobject} fields ({source.object})",
                     is_ok=False,
                     detail=problem,
                     fix="correct it in plansync.toml",
@@ -152,4 +155,6 @@ class Salesforce:
         named = [column for column in source.columns if column.hints]
         paths = {column.name: chosen(source, column, self._org.describe, self._org.config) for column in named}
         detail = ", ".join(f"{name} from {path}" if path else f"{name} not mapped" for name, path in paths.items())
-        return Finding(f"salesforce {source.sobject} fields", is_ok=True, detail=detail or "standard fields only")
+        return Finding(
+            f"salesforce {source.sobject} fields ({source.object})", is_ok=True, detail=detail or "standard fields only"
+        )

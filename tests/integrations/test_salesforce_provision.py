@@ -213,7 +213,9 @@ def test_assigning_names_the_unknown_user_and_the_missing_set(org: RunningOrg) -
 
 def test_doctor_warns_of_rights_that_no_night_needs_and_names_the_key_mode(org: RunningOrg) -> None:
     client = provisioned(org)
-    found = {each.check: each for each in client.check()}
+    findings = list(client.check())
+    found = {each.check: each for each in findings}
+    assert len(found) == len(findings), "two findings of one name"
     assert [each for each in found.values() if not each.is_ok] == []
     assert found["salesforce key mode"].detail.startswith("a (unique key)")
     excess = found["salesforce excess rights"]

@@ -85,12 +85,14 @@ ACCOUNT_COLUMNS: dict[str, pl.DataType] = {
     "reasons": pl.List(pl.String()),
     "evidence": pl.List(pl.String()),
     "actions": pl.List(pl.String()),
+    "action_reasons": pl.List(pl.String()),
 }
 """One row per customer: nearest window first, in it the largest currency and the largest amount at risk first.
 
 ``arr_at_risk_minor`` is null where ARR or risk is unknown, and ``currency`` where ARR is. ``reasons`` say what stands
-in the way of the renewal, ``evidence`` what the signals say, critical first, ``actions`` the subjects of the tasks that
-should be open, worst first.
+in the way of the renewal, ``evidence`` what the signals say, first those that drive the score, worst first, ``actions``
+the subjects of the tasks that should be open, worst first, and ``action_reasons`` what called for each of them: one of
+``evidence`` where a signal did.
 """
 
 

@@ -68,6 +68,12 @@ def profile_of(policy: Policy) -> pl.Expr:
     return segment_of(policy).replace_strict(chosen, default=default, return_dtype=pl.String).fill_null(default)
 
 
+def driver_text(policy: Policy) -> pl.Expr:
+    """What a signal is called among the drivers: its title and its reason."""
+    titles = {name: policy.signals.rule(name).title for name in policy.signals.enabled}
+    return said("{}: {}", pl.col("signal").replace_strict(titles, default=pl.col("signal")), "reason")
+
+
 def _numbered(rows: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """Signals of the customers known, with the ``customer_no`` that ``people`` gives them.
 
@@ -129,7 +135,6 @@ def _is_vetoed(policy: Policy, name: str) -> pl.Expr:
 
 
 def _drivers(weighted: pl.DataFrame, policy: Policy) -> pl.LazyFrame:
-    titles = {name: policy.signals.rule(name).title for name in policy.signals.enabled}
     bad = (
         weighted.lazy()
         .filter(pl.col("status").is_in(BAD))
@@ -138,7 +143,7 @@ def _drivers(weighted: pl.DataFrame, policy: Policy) -> pl.LazyFrame:
             "signal",
             lost=pl.col("weight") * (policy.health.points.healthy - pl.col("points")),
             is_milder=pl.col("status") == SignalStatus.AT_RISK,
-            text=said("{}: {}", pl.col("signal").replace_strict(titles, default=pl.col("signal")), "reason"),
+            text=driver_text(policy),
         )
     )
     worst = bad.sort("customer_no", -pl.col("lost"), "is_milder", "signal")

@@ -21,6 +21,7 @@ from models.reports import (
     RenewalRisk,
     Trouble,
 )
+from transforms.health import driver_text
 from transforms.risk_words import risk_meanings
 from transforms.segments import segment_label
 from transforms.text import one_line
@@ -72,7 +73,7 @@ def renewal_risk(
         health.select("customer_id", "band", "score", "coverage_pct"),
         renewals,
         lifecycle.select("customer_id", "stage", "last_engagement_date"),
-        _evidence(signals),
+        _evidence(signals, health, policy),
         _actions(tasks),
     ]
     joined = _joined(customers, parts, policy)
@@ -101,7 +102,7 @@ def _joined(customers: pl.DataFrame, parts: Sequence[pl.DataFrame], policy: Poli
     )
     for part in parts:
         joined = joined.join(part, on="customer_id", how="left")
-    lists = pl.col("reasons", "evidence", "actions", "candidates").fill_null(pl.lit([], dtype=_TEXTS))
+    lists = pl.col("reasons", "evidence", "actions", "action_reasons", "candidates").fill_null(pl.lit([], dtype=_TEXTS))
     return joined.with_columns(
         lists,
         pl.col("customer").fill_null(pl.col("customer_id")),
@@ -113,22 +114,33 @@ def _joined(customers: pl.DataFrame, parts: Sequence[pl.DataFrame], policy: Poli
     )
 
 
-def _evidence(signals: pl.DataFrame) -> pl.DataFrame:
-    """The reasons of bad signals, critical ones first, each said once."""
+def _evidence(signals: pl.DataFrame, health: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """The reasons of bad signals, each said once: those that drive the score, worst first, then critical ones first."""
     order = {str(SignalStatus.CRITICAL): 0, str(SignalStatus.AT_RISK): 1}
-    bad = signals.filter(pl.col("status").is_in(list(order)))
+    bad = signals.filter(pl.col("status").is_in(list(order))).with_columns(driver=driver_text(policy))
     rank = pl.col("status").replace_strict(order, return_dtype=pl.Int8)
-    ordered = bad.sort("customer_id", rank, "signal").with_columns(one_line(pl.col("reason")))
+    placed = bad.join(_driver_places(health), on=["customer_id", "driver"], how="left")
+    ordered = placed.sort("customer_id", "place", rank, "signal", nulls_last=True)
+    ordered = ordered.with_columns(one_line(pl.col("reason")))
     return ordered.group_by("customer_id", maintain_order=True).agg(
         evidence=pl.col("reason").drop_nulls().unique(maintain_order=True)
     )
 
 
+def _driver_places(health: pl.DataFrame) -> pl.DataFrame:
+    """Each customer's drivers with their place, the worst being 0."""
+    drivers = health.select("customer_id", driver="drivers", place=pl.int_ranges(pl.col("drivers").list.len()))
+    return drivers.filter(pl.col("driver").list.len() > 0).explode("driver", "place")
+
+
 def _actions(tasks: pl.DataFrame) -> pl.DataFrame:
-    """The subjects of the tasks due, worst first."""
-    ordered = tasks.sort("customer_id", -pl.col("severity"), "record_key").with_columns(one_line(pl.col("subject")))
-    return ordered.group_by("customer_id", maintain_order=True).agg(
-        actions=pl.col("subject").drop_nulls().unique(maintain_order=True),
+    """The subjects of the tasks due, worst first, and beside each what called for it."""
+    ordered = tasks.sort("customer_id", -pl.col("severity"), "record_key").with_columns(
+        one_line(pl.col("subject", "reason"))
+    )
+    said_once = ordered.drop_nulls("subject").unique(["customer_id", "subject"], keep="first", maintain_order=True)
+    return said_once.group_by("customer_id", maintain_order=True).agg(
+        actions="subject", action_reasons=pl.col("reason").fill_null("")
     )
 
 

@@ -35,6 +35,7 @@ SHORT_ROWS = 600
 URGENT_ROWS = 8
 SHOWN_ACTIONS = 3
 SHOWN_EVIDENCE = 4
+CARD_TEXTS = 3
 
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
 Row = dict[str, Any]
@@ -175,7 +176,8 @@ def _owners(block: CurrencyBlock) -> list[dict[str, Any]]:
 
 def _row(row: Row) -> Row:
     """One customer in words."""
-    actions, evidence = _unbroken(row["actions"]), _unbroken(row["evidence"])
+    actions, reasons, evidence = (_unbroken(row[name]) for name in ("actions", "reasons", "evidence"))
+    called = [text for each in row["action_reasons"] for text in _unbroken([each]) or [""]]
     money = (row["currency"], row["minor_digits"])
     return {
         "customer": said.inert(row["customer"]),
@@ -201,12 +203,27 @@ def _row(row: Row) -> Row:
         "is_high": row["risk"] == Risk.HIGH,
         "is_at_risk": row["is_at_risk"],
         "is_urgent": row["is_urgent"],
-        "reasons": _unbroken(row["reasons"]),
-        "evidence": evidence[:SHOWN_EVIDENCE],
+        "reasons": reasons,
+        "on_card": _on_card(reasons, evidence, called),
+        "evidence": _kept(evidence, called[:SHOWN_ACTIONS], SHOWN_EVIDENCE),
         "more_evidence": max(0, len(evidence) - SHOWN_EVIDENCE),
         "actions": actions[:SHOWN_ACTIONS],
         "more_actions": max(0, len(actions) - SHOWN_ACTIONS),
     }
+
+
+def _kept(evidence: Sequence[str], called: Sequence[str], count: int) -> list[str]:
+    """The worst of the evidence and whatever the shown actions answer, in order, then as much else as there is room."""
+    wanted = [text for text in evidence if text == evidence[0] or text in called]
+    chosen = list(dict.fromkeys([*wanted, *evidence]))[:count]
+    return [text for text in evidence if text in chosen]
+
+
+def _on_card(reasons: Sequence[str], evidence: Sequence[str], called: Sequence[str]) -> list[str]:
+    """What a card of three lines says: the worst of the evidence and what the one action answers always stand on it."""
+    room = CARD_TEXTS - len({*evidence[:1], *called[:1]} & set(evidence))
+    told = list(reasons[:room])
+    return told + _kept(evidence, called[:1], CARD_TEXTS - len(told))
 
 
 def _unbroken(texts: Sequence[str]) -> list[str]:

@@ -73,7 +73,7 @@ def hostile_report(texts: Sequence[str] = PAYLOADS) -> RenewalRisk:
     accounts = report.accounts.sort("customer_id")
     column = pl.Series("text", [_encodable(text) for text in texts])
     free = ["customer", "owner", "segment", "renewal_source", "currency"]
-    lists = ["reasons", "evidence", "actions", "candidates"]
+    lists = ["reasons", "evidence", "actions", "action_reasons", "candidates"]
     filled = accounts.with_columns(
         *[column.alias(name) for name in free], *[pl.concat_list(column, column).alias(name) for name in lists]
     )

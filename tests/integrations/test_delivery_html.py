@@ -126,6 +126,21 @@ def test_the_headline_says_how_much_and_who() -> None:
     assert order == sorted(order)
 
 
+def test_a_card_tells_the_worst_evidence_and_what_its_action_answers() -> None:
+    given = pictured()
+    more = [f"evidence {number}" for number in range(6)]
+    signals = pl.concat(
+        given["signals"].head(1).with_columns(signal=pl.lit(text), reason=pl.lit(text), status=pl.lit("critical"))
+        for text in more
+    )
+    tasks = given["tasks"].with_columns(reason=pl.lit("evidence 5"))
+    renewals = given["renewals"].with_columns(reasons=pl.lit(["health is red", "disputed", "no review"]))
+    page = renewal_risk_page(drawn_report(signals=signals, tasks=tasks, renewals=renewals))
+    words = Page(page).words
+    assert "→ Take over at Soon Health is red · Evidence 0 · Evidence 5" in words
+    assert "No review Evidence 0 Evidence 1 Evidence 2 Evidence 5 2 more" in words
+
+
 def test_what_at_risk_means_stands_beside_the_headline() -> None:
     words = Page(renewal_risk_page(drawn_report())).words
     meaning = words[words.index("What the policy calls at risk") : words.index("Needs action this week At risk")]

@@ -97,6 +97,17 @@ def test_reasons_evidence_and_actions_are_told_worst_first() -> None:
     assert soon["actions"] == ["Take over at Soon", "Call Soon"]
 
 
+def test_evidence_comes_in_the_order_of_the_drivers_of_the_score() -> None:
+    given = pictured()
+    drop = given["signals"].head(1).with_columns(signal=pl.lit("usage_drop"), reason=pl.lit("usage dropped"))
+    driven = given["health"].with_columns(
+        drivers=pl.when(pl.col("customer_id") == "soon").then(pl.lit(["Usage trend: usage dropped"])).otherwise([])
+    )
+    signals = pl.concat([given["signals"], drop])
+    soon = of(drawn_report(signals=signals, health=driven), "soon")
+    assert soon["evidence"] == ["usage dropped", "an escalation is open", "NPS answers are low"]
+
+
 def test_a_customer_of_whom_nothing_is_concluded_is_listed_as_unknown() -> None:
     stranger = (
         pictured()["customers"].head(1).with_columns(customer_id=pl.lit("new"), owner_name=pl.lit(None, pl.String))

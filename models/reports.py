@@ -7,19 +7,47 @@ import polars as pl
 
 from models.enums import Band, RenewalWindow
 from models.enums import RenewalRisk as Risk
+from models.policy.pack import RenewalWindows
 
 NEAR = (RenewalWindow.OVERDUE, RenewalWindow.D30, RenewalWindow.D60, RenewalWindow.D90)
-"""The windows of the next 90 days, and what should have been renewed before."""
+"""The windows in which a renewal is near, and what should have been renewed before."""
 
-WINDOW_NAMES: dict[str, str] = {
-    RenewalWindow.OVERDUE: "Overdue",
-    RenewalWindow.D30: "Within 30 days",
-    RenewalWindow.D60: "31–60 days",
-    RenewalWindow.D90: "61–90 days",
-    RenewalWindow.LATER: "Later",
-    RenewalWindow.UNKNOWN: "No renewal date",
-}
-"""Every window as readers call it, nearest first."""
+WINDOWS = (*NEAR, RenewalWindow.LATER, RenewalWindow.UNKNOWN)
+"""Every window, nearest first."""
+
+
+def window_names(windows: RenewalWindows) -> dict[str, str]:
+    """Every window as readers call it, nearest first, by the days that the policy gives it.
+
+    Also a window to which the policy leaves no day (``empty_windows``) has a name: a day judged under an earlier policy
+    may have customers in it.
+
+    Source:
+        Rulebook R-175 to R-177.
+    """
+    first, second, third = windows.d30_days, windows.d60_days, windows.d90_days
+    return {
+        RenewalWindow.OVERDUE: "Overdue",
+        RenewalWindow.D30: f"Within {first} day{'' if first == 1 else 's'}",
+        RenewalWindow.D60: _span(RenewalWindow.D60, first + 1, second),
+        RenewalWindow.D90: _span(RenewalWindow.D90, second + 1, third),
+        RenewalWindow.LATER: "Later",
+        RenewalWindow.UNKNOWN: "No renewal date",
+    }
+
+
+def empty_windows(windows: RenewalWindows) -> tuple[RenewalWindow, ...]:
+    """The windows to which the policy leaves no day, since the one before them ends on the same."""
+    ends = {RenewalWindow.D60: (windows.d30_days, windows.d60_days)}
+    ends[RenewalWindow.D90] = (windows.d60_days, windows.d90_days)
+    return tuple(window for window, (before, end) in ends.items() if before == end)
+
+
+def _span(window: RenewalWindow, start: int, end: int) -> str:
+    if start > end:
+        return f"Past {end} days ({window})"
+    return f"{start}–{end} days" if start < end else f"{end} days"
+
 
 BAND_NAMES: dict[str, str] = {
     Band.RED: "Red",
@@ -118,7 +146,7 @@ class CurrencyBlock:
         currency: ISO code, as the CRM has it.
         minor_digits: Decimals of its amounts.
         total: Every customer of this currency.
-        near: Those that renew within 90 days or are overdue.
+        near: Those that renew in the windows of ``NEAR``: soon, or overdue.
         near_by_band: ``near`` by health: one row per band of ``BAND_NAMES``, in this order: ``band`` and the fields of
             ``Figures``.
         near_by_risk: ``near`` by risk: one row per risk of ``RISK_NAMES``, likewise, with ``risk``.
@@ -169,6 +197,7 @@ class RenewalRisk:
     Attributes:
         as_of: The day that was assessed.
         policy_version: The policy that judged.
+        windows: How many days to a renewal each window reaches, by the policy.
         meanings: What the policy calls a high risk, then a medium one; a risk that nothing leads to is left out.
         blocks: One per currency, the largest ARR first.
         accounts: ``ACCOUNT_COLUMNS``: the customers behind every figure.
@@ -180,6 +209,7 @@ class RenewalRisk:
 
     as_of: date
     policy_version: str
+    windows: RenewalWindows
     meanings: tuple[RiskMeaning, ...]
     blocks: tuple[CurrencyBlock, ...]
     accounts: pl.DataFrame

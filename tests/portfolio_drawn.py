@@ -7,6 +7,7 @@ import polars as pl
 
 from models import frames
 from models.policy.load import load_policy
+from models.policy.pack import Policy
 from models.reports import RenewalRisk
 from tests.tables import frame
 from transforms.portfolio import renewal_risk
@@ -99,3 +100,11 @@ def drawn_report(**others: Any) -> RenewalRisk:
     """The report on the portfolio above, with ``others`` in place of what is drawn."""
     given = pictured() | others
     return renewal_risk(given.pop("customers"), **given)
+
+
+def with_windows(first: int, second: int, third: int) -> Policy:
+    """The default policy with other windows, that reach so many days."""
+    policy = load_policy(None)
+    days = {"d30_days": first, "d60_days": second, "d90_days": third}
+    windows = policy.renewals.windows.model_copy(update=days)
+    return policy.model_copy(update={"renewals": policy.renewals.model_copy(update={"windows": windows})})

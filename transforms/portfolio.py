@@ -15,7 +15,7 @@ from models.reports import (
     NEAR,
     RISK_NAMES,
     UNKNOWN_NAMES,
-    WINDOW_NAMES,
+    WINDOWS,
     CurrencyBlock,
     Figures,
     RenewalRisk,
@@ -82,6 +82,7 @@ def renewal_risk(
     return RenewalRisk(
         as_of=as_of,
         policy_version=policy_version,
+        windows=policy.renewals.windows,
         meanings=risk_meanings(policy),
         blocks=tuple(_block(accounts, currency) for currency in sizes["currency"]),
         accounts=accounts,
@@ -164,7 +165,7 @@ def _ordered(accounts: pl.DataFrame) -> pl.DataFrame:
     ranked = accounts.join(sizes, on="currency", how="left")
     at_risk = pl.col("arr_at_risk_minor").fill_null(-1)
     keys = [
-        _place(pl.col("window"), list(WINDOW_NAMES)),
+        _place(pl.col("window"), WINDOWS),
         -pl.col("currency_size").fill_null(-1),
         pl.col("currency"),
         -at_risk,
@@ -204,7 +205,7 @@ def _figures(accounts: pl.DataFrame) -> Figures:
 def _block(accounts: pl.DataFrame, currency: str) -> CurrencyBlock:
     mine = accounts.filter(pl.col("currency") == currency)
     near = mine.filter(pl.col("window").is_in([str(window) for window in NEAR]))
-    order = [_place(pl.col("window"), list(WINDOW_NAMES)), _place(pl.col("band"), list(BAND_NAMES))]
+    order = [_place(pl.col("window"), WINDOWS), _place(pl.col("band"), list(BAND_NAMES))]
     return CurrencyBlock(
         currency=currency,
         minor_digits=minor_digits(currency),

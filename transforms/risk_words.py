@@ -2,7 +2,7 @@
 
 from models.enums import RenewalRisk
 from models.policy.pack import Policy, RiskReason
-from models.reports import WINDOW_NAMES, RiskMeaning
+from models.reports import RiskMeaning, empty_windows, window_names
 
 
 def risk_meanings(policy: Policy) -> tuple[RiskMeaning, ...]:
@@ -25,7 +25,8 @@ def risk_meanings(policy: Policy) -> tuple[RiskMeaning, ...]:
 
 def _reasons(policy: Policy) -> dict[RiskReason, str]:
     titles = dict.fromkeys(veto.title for veto in policy.health.vetoes.values())
-    windows = (WINDOW_NAMES[window].lower() for window in policy.renewals.risk.review_windows)
+    names, empty = window_names(policy.renewals.windows), empty_windows(policy.renewals.windows)
+    windows = (names[window].lower() for window in policy.renewals.risk.review_windows if window not in empty)
     return {
         "overdue": "the renewal date has passed",
         "band_red": "health is red",

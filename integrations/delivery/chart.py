@@ -8,7 +8,8 @@ from markupsafe import Markup, escape
 
 from integrations.delivery.said import amount, counted, inert
 from models.enums import Band
-from models.reports import BAND_NAMES, NEAR, WINDOW_NAMES, CurrencyBlock
+from models.policy.pack import RenewalWindows
+from models.reports import BAND_NAMES, NEAR, CurrencyBlock, empty_windows, window_names
 
 COLOURS: dict[str, str] = {
     Band.RED: "#c8452d",
@@ -21,29 +22,30 @@ COLOURS: dict[str, str] = {
 _NAME = "chart-{}"
 
 
-def renewals_chart(block: CurrencyBlock, number: int) -> Markup:
-    """Stacked bars: ARR up for renewal in the windows of the next 90 days, by health band.
+def renewals_chart(block: CurrencyBlock, number: int, windows: RenewalWindows) -> Markup:
+    """Stacked bars: ARR up for renewal in the near windows, overdue ones among them, by health band.
 
     Args:
         block: One currency.
         number: Sets the chart's ids apart from those of the page's other charts.
+        windows: How many days each window reaches.
 
     Returns:
         An ``<svg>`` with title and description; empty where nothing renews.
     """
-    bars = _bars(block)
+    bars = _bars(block, window_names(windows))
     if not bars:
         return Markup("")
-    drawn = vl_convert.vegalite_to_svg(json.dumps(_spec(bars, _ends(block)), sort_keys=True))
-    return _named(drawn, block, number)
+    drawn = vl_convert.vegalite_to_svg(json.dumps(_spec(bars, _ends(block, windows)), sort_keys=True))
+    return _named(drawn, block, number, windows)
 
 
-def _bars(block: CurrencyBlock) -> list[dict[str, object]]:
+def _bars(block: CurrencyBlock, names: dict[str, str]) -> list[dict[str, object]]:
     near = {str(window) for window in NEAR}
     rows = [row for row in block.by_window.iter_rows(named=True) if row["window"] in near]
     return [
         {
-            "window": WINDOW_NAMES[row["window"]],
+            "window": names[row["window"]],
             "band": BAND_NAMES[row["band"]],
             "place": list(BAND_NAMES).index(row["band"]),
             "amount": row["arr_minor"] / 10**block.minor_digits,
@@ -53,24 +55,26 @@ def _bars(block: CurrencyBlock) -> list[dict[str, object]]:
     ]
 
 
-def _ends(block: CurrencyBlock) -> list[dict[str, object]]:
+def _ends(block: CurrencyBlock, windows: RenewalWindows) -> list[dict[str, object]]:
     """What stands at the end of each bar: exact amounts and customers."""
     return [
         {"window": name, "amount": minor / 10**block.minor_digits, "label": label}
-        for name, minor, label in window_totals(block)
+        for name, minor, label in window_totals(block, windows)
     ]
 
 
-def window_totals(block: CurrencyBlock) -> list[tuple[str, int, str]]:
-    """Name, ARR and words for each window of the next 90 days, nearest first; the words say what is at risk, too."""
-    totals = []
+def window_totals(block: CurrencyBlock, windows: RenewalWindows) -> list[tuple[str, int, str]]:
+    """Name, ARR and words for each near window, nearest first; the words say what is at risk, too."""
+    totals, names = [], window_names(windows)
     for window in NEAR:
         rows = [row for row in block.by_window.iter_rows(named=True) if row["window"] == window]
+        if not rows and window in empty_windows(windows):
+            continue
         minor, at_risk = (sum(row[name] for row in rows) for name in ("arr_minor", "arr_at_risk_minor"))
         count, endangered = (sum(row[name] for row in rows) for name in ("customers_count", "at_risk_count"))
         risk = f"{amount(at_risk, block.minor_digits)} at risk" if endangered else "none at risk"
         words = f"{amount(minor, block.minor_digits)} · {counted(count, 'customer')} · {risk}" if count else "none"
-        totals.append((WINDOW_NAMES[window], minor, words))
+        totals.append((names[window], minor, words))
     return totals
 
 
@@ -123,19 +127,20 @@ def _number(end: dict[str, object]) -> float:
     return float(str(end["amount"]))
 
 
-def _named(drawn: str, block: CurrencyBlock, number: int) -> Markup:
+def _named(drawn: str, block: CurrencyBlock, number: int, windows: RenewalWindows) -> Markup:
     """Give the drawing a name and a description that screen readers find, and take away fixed size and style."""
     head, _, rest = re.sub(r' style="[^"]*"', "", drawn).partition(">")
     box = re.search(r'viewBox="[^"]*"', head)
     title, described = _NAME.format(f"title-{number}"), _NAME.format(f"words-{number}")
-    words = "; ".join(f"{name}: {label}" for name, _, label in window_totals(block))
+    words = "; ".join(f"{name}: {label}" for name, _, label in window_totals(block, windows))
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" {box} role="img" aria-labelledby="{title} {described}">'
-        '<title id="{title}">ARR up for renewal in the next 90 days by health, {currency}</title>'
+        '<title id="{title}">ARR up for renewal in the next {days} days, and overdue, by health, {currency}</title>'
         '<desc id="{described}">{words}</desc>{rest}'
     ).format(
         box=Markup(box.group() if box else ""),  # noqa: S704  # digits only
         title=title,
+        days=windows.d90_days,
         described=described,
         currency=inert(block.currency, 12),
         words=escape(words),

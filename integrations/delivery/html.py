@@ -15,16 +15,17 @@ from integrations.delivery import said
 from integrations.delivery.chart import COLOURS, renewals_chart
 from models.enums import RenewalRisk as Risk
 from models.enums import RenewalWindow
+from models.policy.pack import RenewalWindows
 from models.reports import (
     BAND_NAMES,
     NEAR,
     RISK_NAMES,
     UNKNOWN_NAMES,
-    WINDOW_NAMES,
     CurrencyBlock,
     Figures,
     RenewalRisk,
     RiskMeaning,
+    window_names,
 )
 
 HERE = Path(__file__).parent
@@ -80,10 +81,12 @@ def _told(report: RenewalRisk) -> dict[str, Any]:
         "policy_version": said.inert(report.policy_version),
         "meanings": [_meaning(each) for each in report.meanings],
         "customers_count": len(rows),
-        "blocks": [_block(block, number) for number, block in enumerate(report.blocks, start=1)],
+        "blocks": [_block(block, number, report.windows) for number, block in enumerate(report.blocks, start=1)],
         "urgent": [row for row in _largest_first(rows) if row["is_urgent"]],
         "urgent_rows": URGENT_ROWS,
-        "windows": _windows(rows),
+        "windows": _windows(rows, window_names(report.windows)),
+        "soon_days": report.windows.d30_days,
+        "near_days": report.windows.d90_days,
         "unpriced_count": sum(row["is_at_risk"] and row["minor"] is None for row in rows),
         "unknowns": _unknowns(report.unknowns),
         "sources": [_source(row) for row in report.freshness.iter_rows(named=True)],
@@ -101,7 +104,8 @@ def _largest_first(rows: list[Row]) -> list[Row]:
     )
 
 
-def _block(block: CurrencyBlock, number: int) -> dict[str, Any]:
+def _block(block: CurrencyBlock, number: int, windows: RenewalWindows) -> dict[str, Any]:
+    names = window_names(windows)
     return {
         "number": number,
         "currency": said.inert(block.currency, 12),
@@ -114,9 +118,9 @@ def _block(block: CurrencyBlock, number: int) -> dict[str, Any]:
         ],
         "no_review": _figures(block.no_review, block),
         "urgent": _figures(block.urgent, block),
-        "chart": renewals_chart(block, number),
+        "chart": renewals_chart(block, number, windows),
         "cells": [
-            {"window": WINDOW_NAMES[row["window"]], "band": row["band"], "band_name": BAND_NAMES[row["band"]]}
+            {"window": names[row["window"]], "band": row["band"], "band_name": BAND_NAMES[row["band"]]}
             | _figures(_figures_of(row), block)
             for row in block.by_window.iter_rows(named=True)
         ],
@@ -248,10 +252,10 @@ def _stage(stage: str) -> str:
     return "" if stage == "unknown" else said.sentence(stage.replace("_", "-"))
 
 
-def _windows(rows: list[Row]) -> list[dict[str, Any]]:
+def _windows(rows: list[Row], names: dict[str, str]) -> list[dict[str, Any]]:
     """Customers by window; full and short rows are shared out nearest window first."""
     full, short, told = FULL_ROWS, SHORT_ROWS, []
-    for window, name in WINDOW_NAMES.items():
+    for window, name in names.items():
         mine = [row for row in rows if row["window"] == window]
         at_risk, others = [row for row in mine if row["is_at_risk"]], [row for row in mine if not row["is_at_risk"]]
         told.append(

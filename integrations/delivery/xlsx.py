@@ -6,12 +6,14 @@ from datetime import date, datetime, time
 from io import BytesIO
 from typing import Any
 
+import polars as pl
 import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from integrations.delivery import said
-from models.reports import BAND_NAMES, RISK_NAMES, UNKNOWN_NAMES, WINDOW_NAMES, CurrencyBlock, Figures, RenewalRisk
+from models.policy.pack import RenewalWindows
+from models.reports import BAND_NAMES, RISK_NAMES, UNKNOWN_NAMES, CurrencyBlock, Figures, RenewalRisk, window_names
 
 CELL_LIMIT = 2000
 """Characters of one cell: what a person reads there; Excel itself ends at 32,767."""
@@ -48,7 +50,7 @@ ACCOUNTS = (
     Column("Owner active", 9, lambda row: {True: "yes", False: "no"}.get(row["owner_is_active"])),
     Column("Segment", 14, _text("segment")),
     Column("Stage", 13, lambda row: str(row["stage"]).replace("_", "-")),
-    Column("Window", 16, lambda row: WINDOW_NAMES[row["window"]]),
+    Column("Window", 16, _text("window_name")),
     Column("Renewal date", 12, _text("renewal_date")),
     Column("Days", 7, _text("days_to_renewal")),
     Column("Date from", 30, _text("renewal_source")),
@@ -96,7 +98,7 @@ def renewal_risk_workbook(report: RenewalRisk) -> bytes:
         book.set_properties({"title": f"Renewal risk, {report.as_of}", "author": "plansync", "created": made})
         looks = _Looks.of(book)
         _summary(_Sheet(book.add_worksheet("Summary"), looks), report)
-        _table(_Sheet(book.add_worksheet("Accounts"), looks), ACCOUNTS, report.accounts.iter_rows(named=True))
+        _table(_Sheet(book.add_worksheet("Accounts"), looks), ACCOUNTS, _named_windows(report).iter_rows(named=True))
         _table(_Sheet(book.add_worksheet("Unknown"), looks), UNKNOWN, report.unknowns.iter_rows(named=True))
     return target.getvalue()
 
@@ -161,6 +163,11 @@ class _Sheet:
             self.write(row, column, value, look)
 
 
+def _named_windows(report: RenewalRisk) -> pl.DataFrame:
+    names = {str(window): name for window, name in window_names(report.windows).items()}
+    return report.accounts.with_columns(window_name=pl.col("window").replace_strict(names, return_dtype=pl.String))
+
+
 def _table(target: _Sheet, columns: Sequence[Column], rows: Any) -> None:
     """A heading that stays in sight, filters, and one row per row."""
     looks, sheet = target.looks, target.sheet
@@ -197,9 +204,9 @@ def _summary(target: _Sheet, report: RenewalRisk) -> None:
         target.write(row, 1, value)
         row += 1
     for block in report.blocks:
-        row = _totals(target, row + 1, block)
-        row = _windows(target, row + 1, block)
-        row = _owners(target, row + 1, block)
+        row = _totals(target, row + 1, block, report.windows)
+        row = _windows(target, row + 1, block, report.windows)
+        row = _owners(target, row + 1, block, report.windows)
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
 
@@ -240,23 +247,23 @@ def _heading(target: _Sheet, row: int, words: Sequence[str], texts: int) -> None
         target.write(row, place, word, target.looks.heading if place < texts else target.looks.number_heading)
 
 
-def _totals(target: _Sheet, row: int, block: CurrencyBlock) -> int:
+def _totals(target: _Sheet, row: int, block: CurrencyBlock, windows: RenewalWindows) -> int:
     _heading(target, row, [f"{block.currency}", *_FIGURES], 1)
-    for name, figures in _named_totals(block):
+    for name, figures in _named_totals(block, windows):
         row += 1
         target.write(row, 0, name)
         _figures(target, row, 1, figures, block)
     return row + 1
 
 
-def _named_totals(block: CurrencyBlock) -> list[tuple[str, Figures]]:
+def _named_totals(block: CurrencyBlock, windows: RenewalWindows) -> list[tuple[str, Figures]]:
     """What is up for renewal first, then its parts by health and by risk, then the rest."""
     health = [
         (f"of these, health {BAND_NAMES[row['band']].lower()}", row) for row in block.near_by_band.iter_rows(named=True)
     ]
     risks = [(f"of these, {RISK_NAMES[row['risk']].lower()}", row) for row in block.near_by_risk.iter_rows(named=True)]
     return [
-        ("Next 90 days, and overdue", block.near),
+        (f"Next {windows.d90_days} days, and overdue", block.near),
         *((name, _figures_of(row)) for name, row in [*health, *risks]),
         ("of these, no review scheduled", block.no_review),
         ("This week", block.urgent),
@@ -273,20 +280,20 @@ def _figures(target: _Sheet, row: int, column: int, figures: Figures, block: Cur
     target.write(row, column + 4, figures.arr_unjudged_minor / unit, look)
 
 
-def _windows(target: _Sheet, row: int, block: CurrencyBlock) -> int:
+def _windows(target: _Sheet, row: int, block: CurrencyBlock, windows: RenewalWindows) -> int:
+    names = window_names(windows)
     _heading(target, row, [f"{block.currency} by renewal window", "Health", *_FIGURES], 2)
     for cell in block.by_window.iter_rows(named=True):
         row += 1
-        target.line(row, [WINDOW_NAMES[cell["window"]], BAND_NAMES[cell["band"]]])
+        target.line(row, [names[cell["window"]], BAND_NAMES[cell["band"]]])
         _figures(target, row, 2, _figures_of(cell), block)
     return row + 1
 
 
-def _owners(target: _Sheet, row: int, block: CurrencyBlock) -> int:
+def _owners(target: _Sheet, row: int, block: CurrencyBlock, windows: RenewalWindows) -> int:
     look, unit = target.looks.amounts[block.minor_digits], 10**block.minor_digits
-    _heading(
-        target, row, [f"{block.currency} by owner", *_FIGURES, "At risk, next 90 days", "ARR at risk, next 90 days"], 1
-    )
+    near = f"at risk, next {windows.d90_days} days, and overdue"
+    _heading(target, row, [f"{block.currency} by owner", *_FIGURES, f"Customers {near}", f"ARR {near}"], 1)
     for owner in block.by_owner.iter_rows(named=True):
         row += 1
         target.write(row, 0, owner["owner"] or "Nobody")

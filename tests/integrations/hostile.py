@@ -82,6 +82,7 @@ def hostile_report(texts: Sequence[str] = PAYLOADS) -> RenewalRisk:
     return RenewalRisk(
         as_of=report.as_of,
         policy_version=texts[0],
+        windows=report.windows,
         meanings=(RiskMeaning("high", True, tuple(_encodable(text) for text in texts)), *report.meanings),
         blocks=blocks,
         accounts=filled,

@@ -16,7 +16,7 @@ from models.enums import RenewalRisk as RenewalRiskLevel
 from models.policy.load import load_policy
 from models.reports import RenewalRisk, Trouble
 from tests.integrations.hostile import PAYLOADS, hostile_report
-from tests.portfolio_drawn import drawn_report, pictured
+from tests.portfolio_drawn import drawn_report, pictured, with_windows
 
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "header", "main", "section", "footer", "figure"),
@@ -149,6 +149,24 @@ def test_what_at_risk_means_stands_beside_the_headline() -> None:
     assert "not counted" not in meaning
 
 
+def test_windows_are_called_by_the_days_that_the_policy_gives_them() -> None:
+    words = Page(renewal_risk_page(drawn_report(policy=with_windows(45, 60, 120)))).words
+    assert "next 120 days" in words
+    assert "renewing within 45 days" in words
+    assert "46–60 days" in words
+    assert "61–120 days" in words
+    assert not re.search(r"\b(30|31–60|61–90|90) days", words.replace("in 30 days", "").replace("in 90 days", ""))
+
+
+def test_a_window_without_a_day_is_shown_only_where_somebody_was_judged_to_be_in_it() -> None:
+    policy = with_windows(45, 45, 120)
+    assert "Past 45 days (d60): 3,000 · 1 customer" in Page(renewal_risk_page(drawn_report(policy=policy))).words
+    terms = pictured()["renewals"].filter(pl.col("window") != "d60")
+    words = Page(renewal_risk_page(drawn_report(policy=policy, renewals=terms))).words
+    assert "(d60)" not in words
+    assert "46–120 days: 5,000" in words
+
+
 def test_a_policy_that_counts_high_risk_alone_says_so() -> None:
     policy = load_policy(None)
     risk = policy.renewals.risk.model_copy(update={"arr_at_risk": (RenewalRiskLevel.HIGH,)})
@@ -170,7 +188,7 @@ def test_the_parts_of_the_bar_fill_it_without_a_gap(minor: int) -> None:
 
 def test_the_chart_has_a_name_a_description_and_a_table_beside_it() -> None:
     page = Page(renewal_risk_page(drawn_report()))
-    assert page.words.count("ARR up for renewal in the next 90 days by health, USD") == 1
+    assert page.words.count("ARR up for renewal in the next 90 days, and overdue, by health, USD") == 1
     assert "31–60 days: 3,000 · 1 customer · 3,000 at risk" in page.words
     ids = [value for _, name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))

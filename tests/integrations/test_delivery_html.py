@@ -117,7 +117,7 @@ def test_the_headline_says_how_much_and_who() -> None:
     )
     assert "At risk by the policy: 6,000.50 (55 %)" in words
     assert "high risk 1,000.50 , 1 customer · medium risk 5,000 , 2 customers" in words
-    assert "No review scheduled, next 90 days 6,000.50 3 customers" in words
+    assert "No review scheduled, next 90 days, and overdue 6,000.50 3 customers" in words
     assert "Needs action this week 6,000.50 3 customers" in words
     assert "1 more customer at risk without an ARR on record" in words
     order = [
@@ -156,6 +156,13 @@ def test_windows_are_called_by_the_days_that_the_policy_gives_them() -> None:
     assert "46–60 days" in words
     assert "61–120 days" in words
     assert not re.search(r"\b(30|31–60|61–90|90) days", words.replace("in 30 days", "").replace("in 90 days", ""))
+
+
+def test_where_nothing_is_near_nothing_is_overdue_either() -> None:
+    terms = pictured()["renewals"].with_columns(window=pl.lit("later"))
+    words = Page(renewal_risk_page(drawn_report(renewals=terms))).words
+    assert words.count("nothing renews in the next 90 days, and nothing is overdue") == 2  # currencies
+    assert "Nothing in USD renews in the next 90 days, and nothing is overdue." in words
 
 
 def test_a_window_without_a_day_is_shown_only_where_somebody_was_judged_to_be_in_it() -> None:

@@ -110,7 +110,8 @@ def _concluded(store: Store, customers: pl.DataFrame, policy: Policy, as_of: dat
     days = store.assessment_days()
     wanted = days if as_of is None else days.filter(pl.col("as_of") == as_of)
     if not wanted.height:
-        raise SettingsError(f"{'nothing' if as_of is None else as_of} was assessed yet: `plansync run` assesses a day")
+        missing = "nothing was assessed yet" if as_of is None else f"{as_of} was never assessed"
+        raise SettingsError(f"{missing}: `plansync run` assesses a day")
     last = wanted.sort("as_of", "number").row(-1, named=True)
     day: date = last["as_of"]
     found = store.assessment(day, last["policy_version"])

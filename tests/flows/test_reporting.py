@@ -1,6 +1,6 @@
 """The report of a run, and the same report by hand."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,8 @@ def test_a_run_reports_and_the_report_by_hand_is_the_same_to_the_byte(house: Hou
     house.set_clock(datetime.combine(DAY, EVENING) + timedelta(hours=20))
     house.fault("salesforce", "status", status=403, body=[{"errorCode": "API_DISABLED_FOR_ORG"}])
     of_run = [Path(path) for path in house.run()["reports"]]
+    with pytest.raises(SettingsError, match="2020-01-01 was never assessed"):
+        reports_by_hand(date(2020, 1, 1), tmp_path, house.config)
     by_hand = reports_by_hand(DAY, tmp_path, house.config)
     assert [path.name for path in by_hand] == [f"renewal-risk-{DAY}.html", f"renewal-risk-{DAY}.xlsx"]
     assert [path.read_bytes() for path in by_hand] == [path.read_bytes() for path in of_run]

@@ -60,7 +60,7 @@ ACCOUNTS = (
     Column("Currency", 9, _text("currency")),
     Column("ARR", 15, _major("arr_minor")),
     Column("ARR at risk", 15, _major("arr_at_risk_minor")),
-    Column("Risk", 10, _text("risk")),
+    Column("Risk", 13, lambda row: RISK_NAMES[row["risk"]]),
     Column("This week", 10, lambda row: "yes" if row["is_urgent"] else "no"),
     Column("Health", 17, lambda row: BAND_NAMES[row["band"]]),
     Column("Score", 8, _text("score")),

@@ -67,6 +67,7 @@ def test_amounts_dates_and_counts_have_their_types() -> None:
     assert (late["Customer"], late["ARR"], late["ARR at risk"], late["Currency"]) == ("Late", 1000.5, 1000.5, "USD")
     assert (late["Renewal date"], late["Days"], late["Window"]) == (date(2026, 11, 1), -19, "Overdue")
     assert (steady["Customer"], steady["ARR"], steady["ARR at risk"]) == ("Stead", 4000.01, 0)
+    assert {row["Risk"] for row in rows} == {"High risk", "Medium risk", "Low risk", "Not judged"}
     assert [row["Customer"] for row in rows if row["ARR at risk"] == ""] == ["Blind", "Bare"]
 
 

@@ -24,10 +24,11 @@ def risk_meanings(policy: Policy) -> tuple[RiskMeaning, ...]:
 
 
 def _reasons(policy: Policy) -> dict[RiskReason, str]:
+    """What each reason means; those that the policy can never find are left out."""
     titles = dict.fromkeys(veto.title for veto in policy.health.vetoes.values())
     names, empty = window_names(policy.renewals.windows), empty_windows(policy.renewals.windows)
-    windows = (names[window].lower() for window in policy.renewals.risk.review_windows if window not in empty)
-    return {
+    windows = [names[window].lower() for window in policy.renewals.risk.review_windows if window not in empty]
+    told: dict[RiskReason, str] = {
         "overdue": "the renewal date has passed",
         "band_red": "health is red",
         "band_yellow": "health is yellow",
@@ -35,3 +36,5 @@ def _reasons(policy: Policy) -> dict[RiskReason, str]:
         "disputed": "sources disagree on the renewal date",
         "no_review": f"no review is scheduled before a renewal ({', '.join(windows)})",
     }
+    can_hold = {"veto": bool(titles), "no_review": bool(windows), "disputed": bool(policy.renewals.date.disputing)}
+    return {name: text for name, text in told.items() if can_hold.get(name, True)}

@@ -12,7 +12,7 @@ from decimal import Decimal
 from string import Formatter
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.enums import ActivityOutcome, Band, EngagementModel, PlanType, RenewalRisk, RenewalWindow, TaskPriority
@@ -223,8 +223,16 @@ class RenewalRiskRules(Ruled):
     """How grave each reason is, and from which risk on the ARR counts as at risk."""
 
     levels: dict[RiskReason, Literal[RenewalRisk.LOW, RenewalRisk.MEDIUM, RenewalRisk.HIGH]]
-    arr_at_risk: tuple[RenewalRisk, ...]
+    arr_at_risk: tuple[Literal[RenewalRisk.MEDIUM, RenewalRisk.HIGH], ...]
     review_windows: tuple[RenewalWindow, ...]
+
+    @field_validator("arr_at_risk", mode="before")
+    @classmethod
+    def _names_a_risk(cls, given: object) -> object:
+        """A low risk is safe, and of an unknown one no amount can be told: neither has reasons that a report names."""
+        if isinstance(given, list | tuple) and {"low", "unknown"} & {str(each) for each in given}:
+            raise PydanticCustomError("no_risk", "ARR is at risk from medium or high on, never from low or unknown")
+        return given
 
 
 class RenewalRules(Block):

@@ -92,6 +92,8 @@ def test_the_version_follows_the_content_and_nothing_else(tmp_path: Path) -> Non
         ("playbooks:\n  usage_drop:\n    body: 'Call {custmer}'", 2, None, "customer"),
         ("playbooks:\n  usage_drop:\n    body: 'Call {customer.__class__}'", 2, None, None),
         ("playbooks:\n  usage_drop:\n    body: 'Call {customer'", 2, None, None),
+        ("renewals:\n  risk:\n    arr_at_risk: [high, low]", 3, "renewals.risk.arr_at_risk", None),
+        ("renewals:\n  risk:\n    arr_at_risk: [unknown]", 3, "renewals.risk.arr_at_risk", None),
         ("identity:\n  rule_ids: [R12]", 2, "identity.rule_ids.0", None),
         ("signals:\n  usage_drop:\n    is_enabled: no", 2, "", None),
         ("playbooks:\n  usage_drop:\n    owner: boss", 3, "playbooks.usage_drop.owner", None),

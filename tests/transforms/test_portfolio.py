@@ -74,6 +74,24 @@ def test_what_a_risk_means_follows_the_policy() -> None:
     assert risk_meanings(lenient) == (RiskMeaning("medium", False, ("health is red",)),)
 
 
+def test_a_reason_that_the_policy_can_never_find_is_not_told() -> None:
+    policy = load_policy(None)
+    rules, dates, health = policy.renewals.risk, policy.renewals.date, policy.health
+    terms = {
+        "risk": rules.model_copy(update={"review_windows": ()}),
+        "date": dates.model_copy(update={"disputing": ()}),
+    }
+    bare = policy.model_copy(
+        update={
+            "health": health.model_copy(update={"vetoes": {}}),
+            "renewals": policy.renewals.model_copy(update=terms),
+        }
+    )
+    high, medium = risk_meanings(bare)
+    assert high.reasons == ("the renewal date has passed", "health is red")
+    assert medium.reasons == ("health is yellow",)
+
+
 def test_owners_come_by_what_is_at_risk_soon() -> None:
     dollars, euros = drawn_report().blocks
     columns = ["owner", "customers_count", "near_at_risk_count", "near_at_risk_minor"]

@@ -14,12 +14,14 @@ def segment_label(policy: Policy) -> pl.Expr:
     """The segment by which the policy treats a customer, as readers call it.
 
     Reads ``tier`` and ``segment``. What the policy does not know is shown in plain words, the segment before the tier:
-    ``public_sector`` and ``Public Sector`` are both "Public sector". Null where neither says anything.
+    ``public_sector`` is "Public sector", and ``B2B SaaS`` stays as it is. Null where neither says anything.
     """
     known = segment_of(policy).replace_strict(LABELS, default=None, return_dtype=pl.String)
     return pl.coalesce(known, *(_plainly(pl.col(field)) for field in ("segment", "tier")))
 
 
 def _plainly(name: pl.Expr) -> pl.Expr:
-    words = one_line(name.str.replace_all(r"[_\s-]+", " ")).str.to_lowercase()
-    return words.str.head(1).str.to_uppercase() + words.str.slice(1)
+    """A key such as ``public_sector`` in plain words; words that somebody wrote with capitals keep them."""
+    is_key = name.str.to_lowercase() == name
+    words = one_line(pl.when(is_key).then(name.str.replace_all("-", " ")).otherwise(name).str.replace_all("_", " "))
+    return pl.when(is_key).then(words.str.head(1).str.to_uppercase() + words.str.slice(1)).otherwise(words)

@@ -54,9 +54,14 @@ def health(customers: pl.LazyFrame, signals: pl.LazyFrame, *, policy: Policy) ->
 
 def segment_of(policy: Policy) -> pl.Expr:
     """The segment that a customer's ``tier``, or else its ``segment``, spells; null if neither does."""
+    return pl.coalesce([spelled_segment(policy, field) for field in ("tier", "segment")])
+
+
+def spelled_segment(policy: Policy, field: str) -> pl.Expr:
+    """The segment that one text of a customer spells; null if it spells none."""
     spelled = {name: segment for segment, names in policy.segments.names.items() for name in (segment, *names)}
-    normal = [pl.col(field).str.to_lowercase().str.replace_all(r"[^a-z0-9]+", "_") for field in ("tier", "segment")]
-    return pl.coalesce([field.replace_strict(spelled, default=None, return_dtype=pl.String) for field in normal])
+    normal = pl.col(field).str.to_lowercase().str.replace_all(r"[^a-z0-9]+", "_")
+    return normal.replace_strict(spelled, default=None, return_dtype=pl.String)
 
 
 def profile_of(policy: Policy) -> pl.Expr:

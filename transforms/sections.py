@@ -17,7 +17,7 @@ from transforms import text
 from transforms.days import iso
 from transforms.facts import Facts
 from transforms.section_lines import NOT_AGREED
-from transforms.segments import segment_label
+from transforms.segments import segment_label, tier_beside
 
 RULES: Mapping[Section, tuple[str, ...]] = {
     Section.CUSTOMER_OVERVIEW: ("R-011", "R-018", "R-019", "R-190"),
@@ -86,7 +86,7 @@ def section_texts(
         lines.expansions(facts.opportunities),
     ):
         wide = wide.join(part, on="customer_id", how="left")
-    return _sections(wide.with_columns(segment=segment_label(policy)), as_of)
+    return _sections(wide.with_columns(segment=segment_label(policy), tier=tier_beside(policy)), as_of)
 
 
 def _answered_signals(policy: Policy) -> dict[str, str]:
@@ -131,6 +131,7 @@ def _overview() -> pl.Expr:
     traits = lines.joined(
         [
             lines.clean("segment"),
+            lines.clean("tier"),
             lines.clean("industry"),
             text.said("{} employees", text.grouped(pl.col("employees_count"))),
             text.said("{} seats", text.grouped(pl.col("seats_count"))),

@@ -3,7 +3,7 @@
 import polars as pl
 
 from models.policy.pack import Policy, SegmentName
-from transforms.health import segment_of
+from transforms.health import segment_of, spelled_segment
 from transforms.text import one_line
 
 LABELS: dict[SegmentName, str] = {"enterprise": "Enterprise", "mid_market": "Mid-market", "smb": "SMB"}
@@ -18,6 +18,14 @@ def segment_label(policy: Policy) -> pl.Expr:
     """
     known = segment_of(policy).replace_strict(LABELS, default=None, return_dtype=pl.String)
     return pl.coalesce(known, *(_plainly(pl.col(field)) for field in ("segment", "tier")))
+
+
+def tier_beside(policy: Policy) -> pl.Expr:
+    """The CRM's tier in plain words where ``segment_label`` does not say it: "Gold tier" of an enterprise customer."""
+    tier = _plainly(pl.col("tier"))
+    is_told = spelled_segment(policy, "tier").is_not_null() | (tier == segment_label(policy)) | (tier == "")
+    named = pl.when(tier.str.contains(r"(?i)\btier\b")).then(tier).otherwise(pl.concat_str(tier, pl.lit(" tier")))
+    return pl.when(~is_told.fill_null(False)).then(named)
 
 
 def _plainly(name: pl.Expr) -> pl.Expr:

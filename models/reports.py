@@ -7,7 +7,6 @@ import polars as pl
 
 from models.enums import Band, RenewalWindow
 from models.enums import RenewalRisk as Risk
-from models.policy.pack import RenewalWindows
 
 NEAR = (RenewalWindow.OVERDUE, RenewalWindow.D30, RenewalWindow.D60, RenewalWindow.D90)
 """The windows in which a renewal is near, and what should have been renewed before."""
@@ -16,7 +15,16 @@ WINDOWS = (*NEAR, RenewalWindow.LATER, RenewalWindow.UNKNOWN)
 """Every window, nearest first."""
 
 
-def window_names(windows: RenewalWindows) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class WindowDays:
+    """Largest number of days to the renewal in each near window, as the policy has them."""
+
+    d30_days: int
+    d60_days: int
+    d90_days: int
+
+
+def window_names(windows: WindowDays) -> dict[str, str]:
     """Every window as readers call it, nearest first, by the days that the policy gives it.
 
     Also a window to which the policy leaves no day (``empty_windows``) has a name: a day judged under an earlier policy
@@ -36,7 +44,7 @@ def window_names(windows: RenewalWindows) -> dict[str, str]:
     }
 
 
-def empty_windows(windows: RenewalWindows) -> tuple[RenewalWindow, ...]:
+def empty_windows(windows: WindowDays) -> tuple[RenewalWindow, ...]:
     """The windows to which the policy leaves no day, since the one before them ends on the same."""
     ends = {RenewalWindow.D60: (windows.d30_days, windows.d60_days)}
     ends[RenewalWindow.D90] = (windows.d60_days, windows.d90_days)
@@ -209,7 +217,7 @@ class RenewalRisk:
 
     as_of: date
     policy_version: str
-    windows: RenewalWindows
+    windows: WindowDays
     meanings: tuple[RiskMeaning, ...]
     blocks: tuple[CurrencyBlock, ...]
     accounts: pl.DataFrame

@@ -22,7 +22,7 @@ from models.reports import (
     Trouble,
 )
 from transforms.health import driver_text
-from transforms.risk_words import risk_meanings
+from transforms.risk_words import risk_meanings, window_days
 from transforms.segments import segment_label
 from transforms.text import one_line
 
@@ -82,7 +82,7 @@ def renewal_risk(
     return RenewalRisk(
         as_of=as_of,
         policy_version=policy_version,
-        windows=policy.renewals.windows,
+        windows=window_days(policy),
         meanings=risk_meanings(policy),
         blocks=tuple(_block(accounts, currency) for currency in sizes["currency"]),
         accounts=accounts,

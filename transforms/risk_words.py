@@ -2,7 +2,7 @@
 
 from models.enums import RenewalRisk
 from models.policy.pack import Policy, RiskReason
-from models.reports import RiskMeaning, empty_windows, window_names
+from models.reports import RiskMeaning, WindowDays, empty_windows, window_names
 
 
 def risk_meanings(policy: Policy) -> tuple[RiskMeaning, ...]:
@@ -23,10 +23,17 @@ def risk_meanings(policy: Policy) -> tuple[RiskMeaning, ...]:
     )
 
 
+def window_days(policy: Policy) -> WindowDays:
+    """How many days to a renewal each window reaches by the policy."""
+    windows = policy.renewals.windows
+    return WindowDays(windows.d30_days, windows.d60_days, windows.d90_days)
+
+
 def _reasons(policy: Policy) -> dict[RiskReason, str]:
     """What each reason means; those that the policy can never find are left out."""
     titles = dict.fromkeys(veto.title for veto in policy.health.vetoes.values())
-    names, empty = window_names(policy.renewals.windows), empty_windows(policy.renewals.windows)
+    days = window_days(policy)
+    names, empty = window_names(days), empty_windows(days)
     windows = [names[window].lower() for window in policy.renewals.risk.review_windows if window not in empty]
     told: dict[RiskReason, str] = {
         "overdue": "the renewal date has passed",

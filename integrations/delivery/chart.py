@@ -8,8 +8,7 @@ from markupsafe import Markup, escape
 
 from integrations.delivery.said import amount, counted, inert
 from models.enums import Band
-from models.policy.pack import RenewalWindows
-from models.reports import BAND_NAMES, NEAR, CurrencyBlock, empty_windows, window_names
+from models.reports import BAND_NAMES, NEAR, CurrencyBlock, WindowDays, empty_windows, window_names
 
 COLOURS: dict[str, str] = {
     Band.RED: "#c8452d",
@@ -22,7 +21,7 @@ COLOURS: dict[str, str] = {
 _NAME = "chart-{}"
 
 
-def renewals_chart(block: CurrencyBlock, number: int, windows: RenewalWindows) -> Markup:
+def renewals_chart(block: CurrencyBlock, number: int, windows: WindowDays) -> Markup:
     """Stacked bars: ARR up for renewal in the near windows, overdue ones among them, by health band.
 
     Args:
@@ -55,7 +54,7 @@ def _bars(block: CurrencyBlock, names: dict[str, str]) -> list[dict[str, object]
     ]
 
 
-def _ends(block: CurrencyBlock, windows: RenewalWindows) -> list[dict[str, object]]:
+def _ends(block: CurrencyBlock, windows: WindowDays) -> list[dict[str, object]]:
     """What stands at the end of each bar: exact amounts and customers."""
     return [
         {"window": name, "amount": minor / 10**block.minor_digits, "label": label}
@@ -63,7 +62,7 @@ def _ends(block: CurrencyBlock, windows: RenewalWindows) -> list[dict[str, objec
     ]
 
 
-def window_totals(block: CurrencyBlock, windows: RenewalWindows) -> list[tuple[str, int, str]]:
+def window_totals(block: CurrencyBlock, windows: WindowDays) -> list[tuple[str, int, str]]:
     """Name, ARR and words for each near window, nearest first; the words say what is at risk, too."""
     totals, names = [], window_names(windows)
     for window in NEAR:
@@ -127,7 +126,7 @@ def _number(end: dict[str, object]) -> float:
     return float(str(end["amount"]))
 
 
-def _named(drawn: str, block: CurrencyBlock, number: int, windows: RenewalWindows) -> Markup:
+def _named(drawn: str, block: CurrencyBlock, number: int, windows: WindowDays) -> Markup:
     """Give the drawing a name and a description that screen readers find, and take away fixed size and style."""
     head, _, rest = re.sub(r' style="[^"]*"', "", drawn).partition(">")
     box = re.search(r'viewBox="[^"]*"', head)

@@ -15,7 +15,6 @@ from integrations.delivery import said
 from integrations.delivery.chart import COLOURS, renewals_chart
 from models.enums import RenewalRisk as Risk
 from models.enums import RenewalWindow
-from models.policy.pack import RenewalWindows
 from models.reports import (
     BAND_NAMES,
     NEAR,
@@ -25,6 +24,7 @@ from models.reports import (
     Figures,
     RenewalRisk,
     RiskMeaning,
+    WindowDays,
     window_names,
 )
 
@@ -104,7 +104,7 @@ def _largest_first(rows: list[Row]) -> list[Row]:
     )
 
 
-def _block(block: CurrencyBlock, number: int, windows: RenewalWindows) -> dict[str, Any]:
+def _block(block: CurrencyBlock, number: int, windows: WindowDays) -> dict[str, Any]:
     names = window_names(windows)
     return {
         "number": number,

@@ -12,8 +12,16 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from integrations.delivery import said
-from models.policy.pack import RenewalWindows
-from models.reports import BAND_NAMES, RISK_NAMES, UNKNOWN_NAMES, CurrencyBlock, Figures, RenewalRisk, window_names
+from models.reports import (
+    BAND_NAMES,
+    RISK_NAMES,
+    UNKNOWN_NAMES,
+    CurrencyBlock,
+    Figures,
+    RenewalRisk,
+    WindowDays,
+    window_names,
+)
 
 CELL_LIMIT = 2000
 """Characters of one cell: what a person reads there; Excel itself ends at 32,767."""
@@ -247,7 +255,7 @@ def _heading(target: _Sheet, row: int, words: Sequence[str], texts: int) -> None
         target.write(row, place, word, target.looks.heading if place < texts else target.looks.number_heading)
 
 
-def _totals(target: _Sheet, row: int, block: CurrencyBlock, windows: RenewalWindows) -> int:
+def _totals(target: _Sheet, row: int, block: CurrencyBlock, windows: WindowDays) -> int:
     _heading(target, row, [f"{block.currency}", *_FIGURES], 1)
     for name, figures in _named_totals(block, windows):
         row += 1
@@ -256,7 +264,7 @@ def _totals(target: _Sheet, row: int, block: CurrencyBlock, windows: RenewalWind
     return row + 1
 
 
-def _named_totals(block: CurrencyBlock, windows: RenewalWindows) -> list[tuple[str, Figures]]:
+def _named_totals(block: CurrencyBlock, windows: WindowDays) -> list[tuple[str, Figures]]:
     """What is up for renewal first, then its parts by health and by risk, then the rest."""
     health = [
         (f"of these, health {BAND_NAMES[row['band']].lower()}", row) for row in block.near_by_band.iter_rows(named=True)
@@ -280,7 +288,7 @@ def _figures(target: _Sheet, row: int, column: int, figures: Figures, block: Cur
     target.write(row, column + 4, figures.arr_unjudged_minor / unit, look)
 
 
-def _windows(target: _Sheet, row: int, block: CurrencyBlock, windows: RenewalWindows) -> int:
+def _windows(target: _Sheet, row: int, block: CurrencyBlock, windows: WindowDays) -> int:
     names = window_names(windows)
     _heading(target, row, [f"{block.currency} by renewal window", "Health", *_FIGURES], 2)
     for cell in block.by_window.iter_rows(named=True):
@@ -290,7 +298,7 @@ def _windows(target: _Sheet, row: int, block: CurrencyBlock, windows: RenewalWin
     return row + 1
 
 
-def _owners(target: _Sheet, row: int, block: CurrencyBlock, windows: RenewalWindows) -> int:
+def _owners(target: _Sheet, row: int, block: CurrencyBlock, windows: WindowDays) -> int:
     look, unit = target.looks.amounts[block.minor_digits], 10**block.minor_digits
     near = f"at risk, next {windows.d90_days} days, and overdue"
     _heading(target, row, [f"{block.currency} by owner", *_FIGURES, f"Customers {near}", f"ARR {near}"], 1)

@@ -8,6 +8,7 @@ from transforms.text import one_line
 
 LABELS: dict[SegmentName, str] = {"enterprise": "Enterprise", "mid_market": "Mid-market", "smb": "SMB"}
 """The policy's segments as readers call them."""
+_PLAIN_WORDS = r"^[\s_-]*\p{Lu}?\p{Ll}+([\s_-]+\p{Lu}?\p{Ll}+)*[\s_-]*$"
 
 
 def segment_label(policy: Policy) -> pl.Expr:
@@ -29,7 +30,8 @@ def tier_beside(policy: Policy) -> pl.Expr:
 
 
 def _plainly(name: pl.Expr) -> pl.Expr:
-    """A key such as ``public_sector`` in plain words; words that somebody wrote with capitals keep them."""
-    is_key = name.str.to_lowercase() == name
-    words = one_line(pl.when(is_key).then(name.str.replace_all("-", " ")).otherwise(name).str.replace_all("_", " "))
-    return pl.when(is_key).then(words.str.head(1).str.to_uppercase() + words.str.slice(1)).otherwise(words)
+    """Plain words as a sentence begins, one way for ``public_sector`` and ``Public Sector``; others stay."""
+    is_plain = name.str.contains(_PLAIN_WORDS)
+    words = pl.when(is_plain).then(name.str.replace_all("-", " ").str.to_lowercase()).otherwise(name)
+    told = one_line(words.str.replace_all("_", " "))
+    return pl.when(is_plain).then(told.str.head(1).str.to_uppercase() + told.str.slice(1)).otherwise(told)

@@ -12,11 +12,12 @@ CUSTOMERS = """customer_id | tier        | segment       | shown
                d           |             | mid_market    | Mid-market
                e           |             | Startup       | SMB
                f           | Gold        | public_sector | Public sector
-               g           |             | Public Sector | Public Sector
+               g           |             | Public Sector | Public sector
                h           | gold_plus   |               | Gold plus
                i           |             | Öffentlich    | Öffentlich
                l           |             | EMEA          | EMEA
                m           |             | B2B SaaS      | B2B SaaS
+               o           |             | US Federal    | US Federal
                n           |             | asia-pacific  | Asia pacific
                j           |             | _             |
                k           |             |               | """

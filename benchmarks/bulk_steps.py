@@ -25,8 +25,8 @@ WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count)
 INSERT INTO salesforce__Contact (
     _row, Id, IsDeleted, AccountId, FirstName, LastName, Name, Email, Title, Stakeholder_Role__c, Left_Company__c,
     OwnerId, CreatedById, LastModifiedById, CreatedDate, LastModifiedDate, SystemModstamp)
-SELECT i, printf('0035b0%09dAAA', i), i % 100 = 0, printf('0015b0%09dAAA', i % :accounts), 'Given' || i % 977,
-    'Family' || i, 'Given' || i % 977 || ' Family' || i, 'given' || i || '@company' || i % :accounts || '.example',
+SELECT i, printf('0035b0%09dAAA', i), i % 100 = 0, printf('0015b0%09dAAA', i % :accounts), 'Given' || (i % 977),
+    'Family' || i, 'Given' || (i % 977) || ' Family' || i, 'given' || i || '@company' || (i % :accounts) || '.example',
     CASE i % 5 WHEN 0 THEN NULL WHEN 1 THEN 'Head of "Operations"' ELSE 'Manager, Region ' || i % 50 END,
     CASE i % 4 WHEN 0 THEN 'Champion' WHEN 1 THEN 'Technical Admin' END, i % 20 = 0, :owner, :owner, :owner, at, at, at
 FROM (SELECT i, strftime('%Y-%m-%dT%H:%M:%S', 1735689600 + i * 13, 'unixepoch') || '.000+0000' AS at FROM n)

@@ -11,7 +11,8 @@ from integrations.sandbox.fault_answers import Ask, Told, refusal
 from integrations.sandbox.fault_kinds import HUBSPOT, SALESFORCE
 from integrations.sandbox.faults import Fault
 from integrations.sandbox.hubspot_answers import canonical
-from integrations.sandbox.hubspot_portal import LIVE
+from integrations.sandbox.hubspot_merges import restore_records
+from integrations.sandbox.hubspot_portal import Portal
 from integrations.sandbox.hubspot_types import object_type
 from integrations.sandbox.salesforce_bin import RecycleBin
 from integrations.sandbox.salesforce_store import entity_named
@@ -117,14 +118,14 @@ def _own_ids(fault: Fault) -> tuple[str, str, list[Any]]:
 
 def _restore(state: State, fault: Fault, table: str, own: tuple[str, str, list[Any]]) -> int:
     """Salesforce stamps what is undeleted; HubSpot's restore leaves the stamp alone, as its archiving does."""
-    column, marks, ids = own
+    _, _, ids = own
     if fault.crm == SALESFORCE:
         entity = entity_named(fault.object)
         for record_id in ids:
             RecycleBin(state).take_out(entity, record_id, lambda *written: None)
         return len(ids)
-    sql = f"UPDATE {table} SET _archived = ?, _archived_at = NULL WHERE {column} IN ({marks})"  # noqa: S608
-    return state.execute(sql, (LIVE, *ids))
+    portal = Portal(state)
+    return len(restore_records(portal, portal.kind(fault.object), ids))
 
 
 def _vanish(state: State, fault: Fault, table: str, own: tuple[str, str, list[Any]]) -> int:
